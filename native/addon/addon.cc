@@ -1,0 +1,111 @@
+// The addon's entry: what src/native/contract.ts calls Addon.
+#include <napi.h>
+
+#include "addon/convert.h"
+#include "addon/environment.h"
+#include "addon/freeze_object.h"
+#include "addon/status_error.h"
+#include "addon/vm_object.h"
+#include "engine/controls.h"
+#include "engine/task_pool.h"
+#include "util/crc64.h"
+
+namespace standstill {
+namespace {
+
+void Initialise(const Napi::CallbackInfo& info) {
+  Environment::Of(info.Env()).set_error_class(info[0].As<Napi::Function>());
+}
+
+Napi::Value ListPrograms(const Napi::CallbackInfo& info) {
+  return ProgramsToJs(info.Env());
+}
+
+Napi::Value StatusCodes(const Napi::CallbackInfo& info) {
+  const Napi::Array codes = Napi::Array::New(info.Env());
+  for (int i = 1; i < kStatusCount; ++i)
+    codes.Set(codes.Length(), StatusCode(static_cast<Status>(i)));
+  codes.Set(codes.Length(), "ERR_UNKNOWN_PROGRAM");
+  codes.Set(codes.Length(), "ERR_UNKNOWN_PARAMETER");
+  return codes;
+}
+
+struct Created {
+  Status status = Status::kOk;
+  std::shared_ptr<Vm> vm;
+};
+
+Napi::Value CreateVm(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!info[0].IsObject()) {
+    throw CodedError(env, "ERR_INVALID_ARGUMENT",
+                     "Expected a configuration for createVm but received none");
+  }
+  const VmConfig config = ReadVmConfig(info[0].As<Napi::Object>());
+  return Environment::Of(env).OnPool<Created>(
+      env,
+      [config] {
+        Created created;
+        created.status = Vm::Create(config, &created.vm);
+        return created;
+      },
+      [config](Napi::Env in, Created& created) -> Napi::Value {
+        if (created.status == Status::kOk) return VmObject::Wrap(in, std::move(created.vm));
+        throw StatusError(in, created.status, "VM " + config.name,
+                          std::to_string(config.ram_bytes) + " bytes of RAM");
+      });
+}
+
+Napi::Value Crc64OfBytes(const Napi::CallbackInfo& info) {
+  if (!info[0].IsBigInt() || !info[1].IsTypedArray()) {
+    throw CodedError(info.Env(), "ERR_INVALID_ARGUMENT",
+                     "Expected (bigint, Uint8Array) for crc64 but received something else");
+  }
+  bool lossless;
+  const uint64_t previous = info[0].As<Napi::BigInt>().Uint64Value(&lossless);
+  const Napi::Uint8Array bytes = info[1].As<Napi::Uint8Array>();
+  return Napi::BigInt::New(
+      info.Env(), Crc64(previous, std::as_bytes(std::span(bytes.Data(), bytes.ByteLength()))));
+}
+
+Napi::Value EngineInfo(const Napi::CallbackInfo& info) {
+  const Napi::Object object = Napi::Object::New(info.Env());
+  object.Set("crcBackend", CrcBackendName(CrcBestBackend()));
+  object.Set("poolThreads", TaskPool::Get().threads());
+  return object;
+}
+
+#if STANDSTILL_CONTROLS
+void SetControl(const Napi::CallbackInfo& info) {
+  const std::string name = info[0].ToString().Utf8Value();
+  for (size_t i = 0; i < kControlNames.size(); ++i) {
+    if (name == kControlNames[i])
+      return Controls::Set(static_cast<Control>(i), info[1].ToBoolean());
+  }
+  throw CodedError(info.Env(), "ERR_INVALID_ARGUMENT",
+                   "Expected a known control but received " + name);
+}
+#endif
+
+Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  Environment::Create(env);
+  Environment::Of(env).vm_class() = Napi::Persistent(VmObject::Define(env));
+  Environment::Of(env).freeze_class() = Napi::Persistent(FreezeObject::Define(env));
+  exports.Set("initialise", Napi::Function::New<Initialise>(env, "initialise"));
+  exports.Set("programs", Napi::Function::New<ListPrograms>(env, "programs"));
+  exports.Set("statusCodes", Napi::Function::New<StatusCodes>(env, "statusCodes"));
+  exports.Set("createVm", Napi::Function::New<CreateVm>(env, "createVm"));
+  exports.Set("freeze", Napi::Function::New<FreezeObject::Begin>(env, "freeze"));
+  exports.Set("crc64", Napi::Function::New<Crc64OfBytes>(env, "crc64"));
+  exports.Set("engineInfo", Napi::Function::New<EngineInfo>(env, "engineInfo"));
+#if STANDSTILL_CONTROLS
+  exports.Set("setControl", Napi::Function::New<SetControl>(env, "setControl"));
+#endif
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(standstill, Init)
+
+}  // namespace standstill

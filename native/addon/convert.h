@@ -1,0 +1,30 @@
+// Between JavaScript values and the engine's plain structs. Everything read is checked: what is not
+// of its documented type or range throws ERR_INVALID_ARGUMENT.
+//
+// Threads: the environment's own.
+#pragma once
+
+#include <napi.h>
+
+#include <string>
+
+#include "standstill/freeze.h"
+#include "standstill/vm.h"
+
+namespace standstill {
+
+VmConfig ReadVmConfig(const Napi::Object& from);
+FreezeOptions ReadFreezeOptions(const Napi::Object& from);
+DigestOptions ReadDigestOptions(const Napi::Value& from);
+
+// A whole number from `min` to `max`.
+int64_t ReadInteger(const Napi::Value& value, const std::string& name, int64_t min, int64_t max);
+
+Napi::Array ProgramsToJs(Napi::Env env);
+Napi::Object StatsToJs(Napi::Env env, const VmStats& stats);
+Napi::Object DigestToJs(Napi::Env env, DigestResult& digest);
+Napi::Object CheckToJs(Napi::Env env, const CheckReport& check);
+Napi::Object RecordToJs(Napi::Env env, const FreezeRecord& record);
+Napi::Uint8Array BytesToJs(Napi::Env env, const std::vector<std::byte>& bytes);
+
+}  // namespace standstill

@@ -1,0 +1,83 @@
+#include "addon/freeze_object.h"
+
+#include "addon/convert.h"
+#include "addon/environment.h"
+#include "addon/status_error.h"
+#include "addon/vm_object.h"
+#include "port/clock.h"
+
+namespace standstill {
+
+Napi::Function FreezeObject::Define(Napi::Env env) {
+  return DefineClass(env, "NativeFreeze",
+                     {InstanceMethod<&FreezeObject::Release>("release"),
+                      InstanceMethod<&FreezeObject::RemainingNs>("remainingNs"),
+                      InstanceAccessor<&FreezeObject::Released>("released"),
+                      InstanceMethod<&FreezeObject::Settled>("settled"),
+                      InstanceMethod<&FreezeObject::Records>("records")});
+}
+
+Napi::Value FreezeObject::Begin(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!info[0].IsArray() || !info[1].IsObject()) {
+    throw CodedError(env, "ERR_INVALID_ARGUMENT",
+                     "Expected (vms, options) for freeze but received something else");
+  }
+  const Napi::Array array = info[0].As<Napi::Array>();
+  std::vector<std::shared_ptr<Vm>> vms;
+  for (uint32_t i = 0; i < array.Length(); ++i) vms.push_back(VmObject::VmOf(array.Get(i)));
+  std::shared_ptr<Freeze> freeze;
+  size_t culprit = 0;
+  const Status status =
+      Freeze::Begin(vms, ReadFreezeOptions(info[1].As<Napi::Object>()), &freeze, &culprit);
+  if (status != Status::kOk) {
+    if (culprit >= vms.size()) throw StatusError(env, status, "freeze", "none");
+    throw StatusError(env, status, "freeze of VM " + vms[culprit]->config().name,
+                      std::string("one in state ") + StateName(vms[culprit]->state()));
+  }
+  return Environment::Of(env).freeze_class().New(
+      {Napi::External<std::shared_ptr<Freeze>>::New(env, &freeze)});
+}
+
+FreezeObject::FreezeObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<FreezeObject>(info) {
+  if (!info[0].IsExternal()) {
+    throw CodedError(info.Env(), "ERR_INVALID_ARGUMENT",
+                     "Expected freeze to make this but received a constructor call");
+  }
+  freeze_ = *info[0].As<Napi::External<std::shared_ptr<Freeze>>>().Data();
+}
+
+void FreezeObject::Finalize(Napi::Env) {
+  if (freeze_ != nullptr) freeze_->Release();
+}
+
+void FreezeObject::Release(const Napi::CallbackInfo&) {
+  freeze_->Release();
+}
+
+Napi::Value FreezeObject::RemainingNs(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(),
+                           static_cast<double>(freeze_->deadline_ns() - HostMonotonicNs()));
+}
+
+Napi::Value FreezeObject::Released(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), freeze_->released());
+}
+
+Napi::Value FreezeObject::Settled(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Environment::Settler settle;
+  const Napi::Promise promise = Environment::Of(env).Promised(env, &settle);
+  freeze_->OnSettled(
+      [settle] { settle([](Napi::Env in) -> Napi::Value { return in.Undefined(); }); });
+  return promise;
+}
+
+Napi::Value FreezeObject::Records(const Napi::CallbackInfo& info) {
+  const Napi::Array array = Napi::Array::New(info.Env());
+  for (const FreezeRecord& record : freeze_->Records())
+    array.Set(array.Length(), RecordToJs(info.Env(), record));
+  return array;
+}
+
+}  // namespace standstill

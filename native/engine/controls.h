@@ -1,0 +1,44 @@
+// Deliberate defects, one for each proof, so that tests can show each proof to fail. They exist
+// only where the engine is built with STANDSTILL_CONTROLS, which no package holds; elsewhere Take
+// is a constant false.
+//
+// Threads: any. Ordering: relaxed; a control is armed before the VM that it is meant for runs.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <string_view>
+
+namespace standstill {
+
+enum class Control : uint8_t {
+  kFlipRam,       // a bit of RAM flips during a freeze, behind everyone's back
+  kDropMark,      // a page is written without its mark
+  kSkipHandover,  // the guest writes a page that it did not hand over
+  kLoseStep,      // a step is counted that was not executed
+  kClockRuns,     // guest-monotonic time runs on through a pause
+};
+inline constexpr std::array<std::string_view, 5> kControlNames = {
+    "flip-ram", "drop-mark", "skip-handover", "lose-step", "clock-runs"};
+
+class Controls {
+ public:
+#if STANDSTILL_CONTROLS
+  static void Set(Control control, bool enabled) {
+    enabled_[static_cast<size_t>(control)].store(enabled, std::memory_order_relaxed);
+  }
+  static bool Take(Control control) {
+    return enabled_[static_cast<size_t>(control)].load(std::memory_order_relaxed);
+  }
+
+ private:
+  static inline std::array<std::atomic<bool>, kControlNames.size()> enabled_{};
+#else
+  static constexpr bool Take(Control) {
+    return false;
+  }
+#endif
+};
+
+}  // namespace standstill

@@ -1,0 +1,208 @@
+#include "standstill/freeze.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/controls.h"
+#include "engine/deadline.h"
+#include "engine/task_pool.h"
+#include "engine/vm_impl.h"
+#include "port/clock.h"
+
+namespace standstill {
+
+Status Freeze::Begin(const std::vector<std::shared_ptr<Vm>>& vms, const FreezeOptions& options,
+                     std::shared_ptr<Freeze>* out, size_t* culprit) try {
+  *culprit = 0;
+  if (options.budget_ns < 1 || options.handshake_timeout_ns < 1) return Status::kInvalidArgument;
+  std::shared_ptr<Freeze> freeze(new Freeze(options));
+  freeze->members_.reserve(vms.size());
+  for (const auto& vm : vms) freeze->members_.push_back({vm, 0, false, {}});
+
+  if (const Status status = freeze->HaltAll(culprit); status != Status::kOk) return status;
+
+  const auto deadline = [freeze] { freeze->ReleaseBy(ResumedBy::kDeadline); };
+  if (!DeadlineTimer::Get().Arm(freeze->deadline_ns_, deadline, &freeze->timer_)) {
+    freeze->GiveBack(freeze->members_.size());
+    return Status::kThreadFailed;
+  }
+  *out = std::move(freeze);
+  return Status::kOk;
+} catch (const std::bad_alloc&) {
+  return Status::kOutOfMemory;
+}
+
+Freeze::~Freeze() = default;
+
+Status Freeze::HaltAll(size_t* culprit) {
+  // In address order, so that two freezes of overlapping sets cannot wait for each other.
+  std::vector<Vm::Impl*> order;
+  for (const Member& member : members_) order.push_back(member.vm->impl_.get());
+  std::sort(order.begin(), order.end());
+  const auto refuse = [&](const Vm::Impl* impl, Status status) {
+    const auto is_it = [&](const Member& member) { return member.vm->impl_.get() == impl; };
+    *culprit = static_cast<size_t>(std::find_if(members_.begin(), members_.end(), is_it) -
+                                   members_.begin());
+    return status;
+  };
+  if (const auto twice = std::adjacent_find(order.begin(), order.end()); twice != order.end()) {
+    return refuse(*twice, Status::kBusy);
+  }
+  std::vector<std::unique_lock<std::mutex>> locks;
+  locks.reserve(order.size());
+  for (Vm::Impl* impl : order) {
+    locks.emplace_back(impl->control);
+    if (impl->closed) return refuse(impl, Status::kClosed);
+    if (impl->holder != nullptr) return refuse(impl, Status::kBusy);
+    impl->marks->ReserveClean();
+  }
+
+  const bool many = members_.size() > 1;
+  const int64_t from_ns = HostMonotonicNs();
+  deadline_ns_ = from_ns + options_.budget_ns;
+  for (Member& member : members_) {
+    Vm::Impl& impl = *member.vm->impl_;
+    member.record.name = impl.config.name;
+    member.record.requested_at_ns = many ? HostMonotonicNs() : from_ns;
+    const PauseGate::Ticket ticket = impl.gate.Request(many);
+    member.generation = ticket.generation;
+    member.record.was_running = ticket.requested;
+    member.sleeping = ticket.requested && ticket.halted;
+    if (member.sleeping) {
+      member.record.halted_at_ns = HostMonotonicNs();
+      impl.clock.Halt(member.record.halted_at_ns);
+    }
+  }
+  const int64_t timeout_ns = std::min(options_.handshake_timeout_ns, options_.budget_ns);
+  for (size_t i = 0; i < members_.size(); ++i) {
+    Member& member = members_[i];
+    Vm::Impl& impl = *member.vm->impl_;
+    const int64_t left_ns = std::max<int64_t>(1, from_ns + timeout_ns - HostMonotonicNs());
+    if (!impl.gate.WaitHalted(member.generation, left_ns)) {
+      *culprit = i;
+      locks.clear();
+      GiveBack(members_.size());
+      return Status::kPauseTimeout;
+    }
+    FreezeRecord& record = member.record;
+    record.observed_at_ns = HostMonotonicNs();
+    if (record.was_running && !member.sleeping) record.halted_at_ns = impl.guest->halted_at_ns();
+    if (!record.was_running) record.halted_at_ns = record.observed_at_ns;
+  }
+  for (Member& member : members_) {
+    Vm::Impl& impl = *member.vm->impl_;
+    impl.holder = this;
+    impl.OpenForReaders();
+    impl.guest->ticker_for_window().OpenWindow();
+    member.record.steps_at_halt = impl.guest->steps();
+    if (!impl.guest->mid_step()) (void)impl.EndEpochHalted();
+    if (Controls::Take(Control::kFlipRam))
+      impl.ram->base()[impl.ram->size_bytes() / 2] ^= std::byte{1};
+  }
+  return Status::kOk;
+}
+
+// Nothing half changed: requests are withdrawn, and guests that had halted for them run on.
+void Freeze::GiveBack(size_t count) {
+  for (size_t i = 0; i < count; ++i) {
+    const Member& member = members_[i];
+    Vm::Impl& impl = *member.vm->impl_;
+    const std::lock_guard lock(impl.control);
+    if (impl.holder == this) impl.holder = nullptr;
+    if (!member.record.was_running || impl.closed) continue;
+    if (!impl.gate.Withdraw(member.generation)) impl.Release();
+  }
+}
+
+void Freeze::ReleaseBy(ResumedBy by) {
+  if (by == ResumedBy::kCaller) DeadlineTimer::Get().Disarm(timer_);
+  {
+    const std::lock_guard lock(mutex_);
+    // First every reader is told, then every guest runs, so that no guest waits for another one's
+    // readers.
+    for (Member& member : members_) {
+      Vm::Impl& impl = *member.vm->impl_;
+      const std::lock_guard control(impl.control);
+      if (impl.holder != this || !member.record.was_running) continue;
+      if (std::exchange(impl.readers_open, false)) impl.leases.Revoke();
+    }
+    for (Member& member : members_) {
+      Vm::Impl& impl = *member.vm->impl_;
+      const std::lock_guard control(impl.control);
+      if (impl.holder != this) continue;  // released already, or closed
+      impl.holder = nullptr;
+      FreezeRecord& record = member.record;
+      record.steps_at_release = impl.guest->steps();
+      record.released_at_ns = HostMonotonicNs();
+      record.resumed_by = by;
+      if (record.was_running && impl.gate.BeginRelease(member.generation)) {
+        impl.clock.Run(record.released_at_ns);
+        impl.guest->ExpectResume();
+        impl.gate.FinishRelease(member.generation);
+      }
+    }
+    if (std::exchange(released_, true)) return;
+  }
+  // What is off the blackout: the clocks, then the epochs.
+  const auto self = shared_from_this();
+  DeadlineTimer::Handle handle;
+  if (options_.sync.delay_ns == 0 ||
+      !DeadlineTimer::Get().Arm(
+          HostMonotonicNs() + options_.sync.delay_ns, [self] { self->Synchronise(); }, &handle)) {
+    Synchronise();
+  }
+  TaskPool::Get().Submit([self] {
+    for (const Member& member : self->members_) {
+      Vm::Impl& impl = *member.vm->impl_;
+      const std::lock_guard control(impl.control);
+      if (!impl.closed) (void)impl.marks->Fold();
+    }
+  });
+}
+
+void Freeze::Synchronise() {
+  std::vector<std::function<void()>> callbacks;
+  {
+    const std::lock_guard lock(mutex_);
+    for (Member& member : members_) {
+      if (member.record.was_running)
+        member.record.sync = member.vm->impl_->clock.Synchronise(options_.sync);
+    }
+    settled_ = true;
+    callbacks.swap(on_settled_);
+  }
+  for (const auto& callback : callbacks) callback();
+}
+
+bool Freeze::released() const {
+  const std::lock_guard lock(mutex_);
+  return released_;
+}
+
+void Freeze::OnSettled(std::function<void()> callback) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!settled_) {
+      on_settled_.push_back(std::move(callback));
+      return;
+    }
+  }
+  callback();
+}
+
+std::vector<FreezeRecord> Freeze::Records() {
+  const std::lock_guard lock(mutex_);
+  std::vector<FreezeRecord> records;
+  for (Member& member : members_) {
+    FreezeRecord& record = member.record;
+    if (record.released_at_ns != 0 && record.resumed_at_ns == 0) {
+      const bool woken = record.was_running && !member.sleeping;
+      record.resumed_at_ns =
+          woken ? member.vm->impl_->guest->resumed_at_ns() : record.released_at_ns;
+    }
+    records.push_back(record);
+  }
+  return records;
+}
+
+}  // namespace standstill

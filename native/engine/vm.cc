@@ -1,0 +1,407 @@
+#include "standstill/vm.h"
+
+#include <cmath>
+#include <condition_variable>
+#include <cstring>
+#include <new>
+#include <set>
+#include <utility>
+
+#include "engine/task_pool.h"
+#include "engine/vm_impl.h"
+#include "port/clock.h"
+#include "port/memory.h"
+
+namespace standstill {
+namespace {
+
+// The VMs whose guest threads must be stopped at exit. Never destroyed.
+struct Registry {
+  std::mutex mutex;
+  std::set<Vm*> vms;  // mutex
+
+  static Registry& Get() {
+    static Registry& registry = *new Registry;
+    return registry;
+  }
+};
+
+bool ParamsInRange(const Program& program, const ParamValues& values) {
+  for (size_t i = 0; i < program.params.size(); ++i) {
+    const ParamSpec& spec = program.params[i];
+    // The negated form refuses NaN.
+    if (!(values[i] >= spec.value_min && values[i] <= spec.value_max)) return false;
+    if (spec.kind != ParamKind::kFraction && values[i] != std::floor(values[i])) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+// ── Inside ────────────────────────────────────────────────────────────────────────────────────
+
+Status Vm::Impl::Runnable() const {
+  if (closed) return Status::kClosed;
+  if (holder != nullptr) return Status::kBusy;
+  if (faulted()) return Status::kFaulted;
+  return Status::kOk;
+}
+
+void Vm::Impl::OpenForReaders() {
+  if (std::exchange(readers_open, true)) return;
+  leases.Open();
+}
+
+Status Vm::Impl::Halt(int64_t timeout_ns, PauseResult* out, bool* was_running) {
+  const int64_t from_ns = HostMonotonicNs();
+  const PauseGate::Ticket ticket = gate.Request(false);
+  if (!ticket.halted && !gate.WaitHalted(ticket.generation, timeout_ns) &&
+      gate.Withdraw(ticket.generation)) {
+    return Status::kPauseTimeout;
+  }
+  const int64_t seen_ns = HostMonotonicNs();
+  if (ticket.requested && ticket.halted) clock.Halt(seen_ns);  // on behalf of a sleeping guest
+  OpenForReaders();
+  *was_running = ticket.requested;
+  *out = {};
+  if (ticket.requested)
+    *out = {ticket.halted ? seen_ns - from_ns : guest->halted_at_ns() - from_ns, seen_ns - from_ns};
+  return Status::kOk;
+}
+
+void Vm::Impl::Release() {
+  if (!gate.BeginRelease(gate.generation())) return;
+  if (std::exchange(readers_open, false)) leases.Revoke();
+  clock.Run(HostMonotonicNs());
+  gate.FinishRelease(gate.generation());
+}
+
+EpochResult Vm::Impl::EndEpochHalted() {
+  if (audit != nullptr) audit->Verify(marks->active());
+  EpochResult result;
+  result.epoch = marks->EndEpoch();
+  guest->UseMarks(marks->active());
+  return result;
+}
+
+void Vm::Impl::OnSelfHalt() {
+  FinishRunUntil(guest->fault().kind == FaultKind::kNone ? Status::kOk : Status::kFaulted);
+}
+
+void Vm::Impl::FinishRunUntil(Status status) {
+  std::function<void(Status)> done;
+  {
+    const std::lock_guard lock(pending_mutex);
+    done = std::exchange(pending, nullptr);
+  }
+  if (done) done(status);
+}
+
+// ── Life ──────────────────────────────────────────────────────────────────────────────────────
+
+Vm::Vm(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Vm::~Vm() {
+  Close();
+}
+
+Status Vm::Create(const VmConfig& config, std::shared_ptr<Vm>* out) try {
+  if (config.program == nullptr || !(config.duty_cycle > 0 && config.duty_cycle <= 1) ||
+      !ParamsInRange(*config.program, config.params)) {
+    return Status::kInvalidArgument;
+  }
+  auto impl = std::make_unique<Impl>(config);
+  if (const Status status = GuestRam::Create(config.ram_bytes, config.prefault, &impl->ram);
+      status != Status::kOk) {
+    return status;
+  }
+  if (const Status status = WriteMarks::Create(impl->ram->pages(), &impl->marks);
+      status != Status::kOk)
+    return status;
+  Impl* const inside = impl.get();
+  impl->guest = std::make_unique<GuestThread>(GuestThread::Setup{
+      *config.program, *impl->ram, impl->gate, impl->clock, impl->marks->active(),
+      config.duty_cycle, [inside] { inside->OnSelfHalt(); }});
+  config.program->init({impl->guest->registers(), *impl->ram, impl->config.params, config.seed});
+#if STANDSTILL_CONTROLS
+  impl->audit = std::make_unique<ShadowAudit>(*impl->ram);
+#endif
+  std::shared_ptr<Vm> vm(new Vm(std::move(impl)));
+  vm->impl_->OpenForReaders();
+  {
+    Registry& registry = Registry::Get();
+    const std::lock_guard lock(registry.mutex);
+    registry.vms.insert(vm.get());
+  }
+  if (!vm->impl_->guest->Start()) return Status::kThreadFailed;
+  *out = std::move(vm);
+  return Status::kOk;
+} catch (const std::bad_alloc&) {
+  return Status::kOutOfMemory;
+}
+
+const VmConfig& Vm::config() const {
+  return impl_->config;
+}
+
+VmState Vm::state() const {
+  if (impl_->closed) return VmState::kClosed;
+  switch (impl_->gate.state()) {
+    case PauseGate::kRunning:
+      return impl_->gate.idle() ? VmState::kIdle : VmState::kRunning;
+    case PauseGate::kRequested:
+      return VmState::kPausing;
+    default:
+      if (!impl_->started) return VmState::kCreated;
+      return impl_->faulted() ? VmState::kFaulted : VmState::kPaused;
+  }
+}
+
+Status Vm::Start() {
+  const std::lock_guard lock(impl_->control);
+  if (impl_->closed) return Status::kClosed;
+  if (impl_->faulted()) return Status::kFaulted;
+  if (impl_->started) return Status::kAlreadyStarted;
+  if (impl_->holder != nullptr) return Status::kBusy;
+  impl_->started = true;
+  impl_->Release();
+  return Status::kOk;
+}
+
+Status Vm::Pause(int64_t timeout_ns, PauseResult* out) {
+  const std::lock_guard lock(impl_->control);
+  if (impl_->closed) return Status::kClosed;
+  bool was_running;
+  return impl_->Halt(timeout_ns, out, &was_running);
+}
+
+Status Vm::Resume() {
+  const std::lock_guard lock(impl_->control);
+  if (const Status status = impl_->Runnable(); status != Status::kOk) return status;
+  if (!impl_->started) return Status::kNotStarted;
+  if (!impl_->halted()) return Status::kOk;
+  impl_->Release();
+  (void)impl_->clock.Synchronise({});
+  return Status::kOk;
+}
+
+Status Vm::RunUntil(uint64_t step, std::function<void(Status)> done) {
+  bool there = false;
+  {
+    const std::lock_guard lock(impl_->control);
+    if (const Status status = impl_->Runnable(); status != Status::kOk) return status;
+    {
+      const std::lock_guard pending_lock(impl_->pending_mutex);
+      if (impl_->pending) return Status::kBusy;
+    }
+    PauseResult pause;
+    bool was_running;
+    if (const Status status = impl_->Halt(kHandshakeTimeoutNs, &pause, &was_running);
+        status != Status::kOk) {
+      return status;
+    }
+    GuestThread& guest = *impl_->guest;
+    const bool usable = !impl_->faulted() && !guest.mid_step() && step >= guest.steps();
+    if (!usable) {
+      if (was_running) impl_->Release();
+      if (impl_->faulted()) return Status::kFaulted;
+      return guest.mid_step() ? Status::kBusy : Status::kStepPassed;
+    }
+    there = step == guest.steps();
+    impl_->started = true;
+    if (!there) {
+      {
+        const std::lock_guard pending_lock(impl_->pending_mutex);
+        impl_->pending = std::move(done);
+      }
+      guest.SetTarget(step);
+      impl_->Release();
+    }
+  }
+  if (there) done(Status::kOk);
+  return Status::kOk;
+}
+
+Status Vm::RunUntilAndWait(uint64_t step) {
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool finished = false;
+  Status outcome = Status::kOk;
+  const Status status = RunUntil(step, [&](Status result) {
+    const std::lock_guard lock(mutex);
+    outcome = result;
+    finished = true;
+    changed.notify_one();
+  });
+  if (status != Status::kOk) return status;
+  std::unique_lock lock(mutex);
+  changed.wait(lock, [&] { return finished; });
+  return outcome;
+}
+
+void Vm::Close() {
+  {
+    Registry& registry = Registry::Get();
+    const std::lock_guard lock(registry.mutex);
+    registry.vms.erase(this);
+  }
+  {
+    const std::lock_guard lock(impl_->control);
+    if (impl_->closed.exchange(true)) return;
+    impl_->holder = nullptr;
+    if (std::exchange(impl_->readers_open, false)) impl_->leases.Revoke();
+    impl_->guest->Stop();
+    if (!impl_->copying) {
+      impl_->audit.reset();
+      impl_->handover.reset();
+      impl_->marks.reset();
+      impl_->ram.reset();
+    }
+  }
+  impl_->FinishRunUntil(Status::kClosed);
+}
+
+void StopAllGuests(int64_t timeout_ns) {
+  Registry& registry = Registry::Get();
+  const std::lock_guard lock(registry.mutex);
+  for (Vm* vm : registry.vms) vm->impl_->gate.Stop();
+  const int64_t until_ns = HostMonotonicNs() + timeout_ns;
+  for (Vm* vm : registry.vms) {
+    while (!vm->impl_->guest->left() && HostMonotonicNs() < until_ns) CpuRelax();
+  }
+}
+
+// ── Memory ────────────────────────────────────────────────────────────────────────────────────
+
+Status Vm::AcquireLease(Lease* lease) {
+  if (impl_->closed) return Status::kClosed;
+  const Status status = lease->Acquire(impl_->leases);
+  return impl_->closed ? Status::kClosed : status;
+}
+
+Status Vm::Digest(const DigestOptions& options, DigestResult* out) {
+  Lease lease;
+  if (const Status status = AcquireLease(&lease); status != Status::kOk) return status;
+  return DigestRam(*impl_->ram, lease, options, out);
+}
+
+Status Vm::Check(CheckReport* out) try {
+  Lease lease;
+  if (const Status status = AcquireLease(&lease); status != Status::kOk) return status;
+  if (impl_->guest->mid_step()) return Status::kBusy;
+  LeasedReader reader(*impl_->ram, lease);
+  const CheckReport report = impl_->config.program->check(impl_->guest->registers(), reader);
+  if (lease.revoked()) return Status::kLeaseRevoked;
+  *out = report;
+  return Status::kOk;
+} catch (const LeaseRevoked&) {
+  return Status::kLeaseRevoked;
+}
+
+Status Vm::ReadRegisters(std::vector<std::byte>* out) {
+  Lease lease;
+  if (const Status status = AcquireLease(&lease); status != Status::kOk) return status;
+  if (impl_->guest->mid_step()) return Status::kBusy;
+  const auto* registers = static_cast<const std::byte*>(impl_->guest->registers());
+  out->assign(registers, registers + impl_->config.program->register_bytes);
+  return Status::kOk;
+}
+
+Status Vm::ReadRam(uint64_t gpa, uint64_t length, std::vector<std::byte>* out) try {
+  Lease lease;
+  if (const Status status = AcquireLease(&lease); status != Status::kOk) return status;
+  if (!impl_->ram->Contains(gpa, length)) return Status::kInvalidArgument;
+  out->resize(length);
+  LeasedReader reader(*impl_->ram, lease);
+  for (uint64_t done = 0; done < length; done += std::min(kLeasePollBytes, length - done)) {
+    reader.Read(gpa + done, out->data() + done, std::min(kLeasePollBytes, length - done));
+  }
+  return Status::kOk;
+} catch (const LeaseRevoked&) {
+  return Status::kLeaseRevoked;
+} catch (const std::bad_alloc&) {
+  return Status::kOutOfMemory;
+}
+
+Status Vm::FlipBit(uint64_t gpa, unsigned bit) {
+  const std::lock_guard lock(impl_->control);
+  if (impl_->closed) return Status::kClosed;
+  if (!impl_->halted()) return Status::kNotPaused;
+  if (!impl_->ram->Contains(gpa, 1) || bit > 7) return Status::kInvalidArgument;
+  impl_->marks->Mark(gpa >> kPageShift);
+  impl_->ram->base()[gpa] ^= std::byte{1} << bit;
+  return Status::kOk;
+}
+
+Status Vm::EndEpoch(EpochResult* out) {
+  const std::lock_guard lock(impl_->control);
+  if (impl_->closed) return Status::kClosed;
+  impl_->marks->ReserveClean();
+  PauseResult pause;
+  bool was_running;
+  if (const Status status = impl_->Halt(kHandshakeTimeoutNs, &pause, &was_running);
+      status != Status::kOk) {
+    return status;
+  }
+  const bool whole = !impl_->guest->mid_step();
+  if (whole) *out = impl_->EndEpochHalted();
+  if (was_running) impl_->Release();
+  if (!whole) return Status::kBusy;
+  out->dirty_pages = impl_->marks->Fold();
+  return Status::kOk;
+}
+
+Status Vm::LiveCopy(std::byte* target, uint64_t* step) {
+  {
+    const std::lock_guard lock(impl_->control);
+    if (impl_->closed) return Status::kClosed;
+    if (impl_->copying) return Status::kBusy;
+    if (impl_->handover == nullptr) {
+      const Status status = Handover::Create(*impl_->ram, impl_->guest->waiter(), &impl_->handover);
+      if (status != Status::kOk) return status;
+    }
+    impl_->marks->ReserveClean();
+    PauseResult pause;
+    bool was_running;
+    if (const Status status = impl_->Halt(kHandshakeTimeoutNs, &pause, &was_running);
+        status != Status::kOk) {
+      return status;
+    }
+    (void)impl_->EndEpochHalted();
+    impl_->handover->Begin(target);
+    impl_->guest->UseHandover(impl_->handover.get());
+    *step = impl_->guest->steps();
+    impl_->copying = true;
+    if (was_running) impl_->Release();
+  }
+  constexpr uint64_t kChunkPages = 64;
+  const uint64_t pages = impl_->config.ram_bytes >> kPageShift;
+  for (uint64_t page = 0; page < pages; page += kChunkPages) {
+    impl_->handover->CopyPages(page, std::min(pages, page + kChunkPages));
+  }
+  impl_->handover->AwaitFinished();
+  const std::lock_guard lock(impl_->control);
+  impl_->copying = false;
+  if (impl_->closed) return Status::kClosed;
+  (void)impl_->marks->Fold();
+  return Status::kOk;
+}
+
+Status Vm::Stats(VmStats* out) {
+  const std::lock_guard lock(impl_->control);
+  if (impl_->closed) return Status::kClosed;
+  out->state = state();
+  out->steps = impl_->guest->steps();
+  out->epoch = impl_->marks->epoch();
+  out->folded_epoch = impl_->marks->folded_epoch();
+  out->dirty_pages = impl_->marks->dirty_pages_last();
+  out->dirty_pages_total = impl_->marks->dirty_pages_total();
+  if (impl_->faulted()) out->fault = {impl_->guest->fault(), impl_->guest->steps()};
+  out->clock = impl_->clock.Read();
+  out->clock_lag_ns = impl_->clock.LagNs();
+  out->paused_total_ns = impl_->clock.PausedTotalNs();
+  out->ticker = impl_->guest->ticker();
+  return Status::kOk;
+}
+
+}  // namespace standstill

@@ -1,0 +1,50 @@
+// GuestRam: one VM's memory. A shared memfd mapping, sealed against shrinking and growing, between
+// two guard regions; the owner of the mapping and the host's only checked way into it.
+//
+// Threads: creation and destruction by one thread. Reads and writes are plain; the caller holds the
+// right to them: the guest thread while the guest runs, a lease (lease.h) while it is halted.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "standstill/program.h"
+#include "standstill/status.h"
+
+namespace standstill {
+
+inline constexpr uint64_t kRamBytesMin = uint64_t{1} << 20;
+inline constexpr uint64_t kRamBytesMax = uint64_t{64} << 30;
+
+class GuestRam {
+ public:
+  // `size_bytes` is a multiple of the page size from 1 MiB to 64 GiB: else kInvalidArgument. Reads
+  // as zero. With `prefault`, every page is present on return, populated by all of the task pool's
+  // threads. kOutOfMemory where it is more than the machine's memory, or the machine refuses the
+  // mapping or the pages.
+  static Status Create(uint64_t size_bytes, bool prefault, std::unique_ptr<GuestRam>* out);
+  ~GuestRam();
+  GuestRam(const GuestRam&) = delete;
+  GuestRam& operator=(const GuestRam&) = delete;
+
+  uint64_t size_bytes() const { return size_bytes_; }
+  uint64_t pages() const { return size_bytes_ >> kPageShift; }
+  std::byte* base() { return base_; }
+  const std::byte* base() const { return base_; }
+
+  // Overflow-safe: is [gpa, gpa + length) inside?
+  bool Contains(uint64_t gpa, uint64_t length) const {
+    return gpa <= size_bytes_ && length <= size_bytes_ - gpa;
+  }
+
+ private:
+  GuestRam(std::byte* reservation, uint64_t size_bytes);
+
+  std::byte* reservation_;
+  std::byte* base_;
+  uint64_t size_bytes_;
+};
+
+}  // namespace standstill

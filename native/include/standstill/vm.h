@@ -1,0 +1,125 @@
+// Vm: one emulated virtual machine, and the only place that orders its life: start, pause, read,
+// resume, close. The table of states and operations is src/vm/state-table.ts.
+//
+// Threads: every operation may be called from any host thread; operations of one VM exclude each
+// other by its control mutex, which is held for microseconds (for Pause: up to the handshake's
+// timeout). Digest, Check and reads hold a lease instead, so that a deadline can release the guest
+// under them. Ordering: the control mutex among hosts, the pause gate towards the guest.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "standstill/clock_page.h"
+#include "standstill/digest.h"
+#include "standstill/program.h"
+#include "standstill/status.h"
+#include "standstill/ticker_stats.h"
+
+namespace standstill {
+
+class Lease;
+
+enum class VmState : uint8_t { kCreated, kRunning, kIdle, kPausing, kPaused, kFaulted, kClosed };
+
+struct VmConfig {
+  std::string name;
+  const Program* program = nullptr;
+  uint64_t ram_bytes = 0;
+  ParamValues params{};
+  uint64_t seed = 0;
+  double duty_cycle = 1;  // share of the time in which steps run, in (0, 1]
+  bool prefault = false;
+};
+
+struct PauseResult {
+  int64_t halt_ns =
+      0;  // request → the guest's own stamp as it halts; 0 where it was halted already
+  int64_t latency_ns = 0;  // request → the host has seen it
+};
+
+struct FaultReport {
+  GuestFault fault;
+  uint64_t step = 0;
+};
+
+struct VmStats {
+  VmState state = VmState::kCreated;
+  uint64_t steps = 0;
+  uint32_t epoch = 0;
+  uint32_t folded_epoch = 0;
+  uint64_t dirty_pages = 0;        // written in the newest folded epoch
+  uint64_t dirty_pages_total = 0;  // summed over the folded epochs
+  FaultReport fault;               // kind kNone: none
+  ClockSample clock;
+  int64_t clock_lag_ns = 0;
+  int64_t paused_total_ns = 0;
+  const TickerStats* ticker =
+      nullptr;  // lives as long as the VM object; null for programs without one
+};
+
+struct EpochResult {
+  uint32_t epoch = 0;
+  uint64_t dirty_pages = 0;
+};
+
+class Vm {
+ public:
+  static constexpr int64_t kHandshakeTimeoutNs = 1'000'000'000;
+
+  // kInvalidArgument (a size, a share or a parameter out of its range), kOutOfMemory,
+  // kThreadFailed.
+  static Status Create(const VmConfig& config, std::shared_ptr<Vm>* out);
+  ~Vm();
+  Vm(const Vm&) = delete;
+  Vm& operator=(const Vm&) = delete;
+
+  const VmConfig& config() const;
+  VmState state() const;
+
+  Status Start();
+  // Idempotent. kPauseTimeout where no safepoint is reached in time; the guest then runs on.
+  Status Pause(int64_t timeout_ns, PauseResult* out);
+  // Idempotent; steps the clock forward. kBusy while a freeze holds the VM.
+  Status Resume();
+  // Lets the guest run until exactly `step`. `done` is called once, on the guest's or the closing
+  // thread: kOk halted at the step, kFaulted, kClosed. Not called where RunUntil itself answers an
+  // error.
+  Status RunUntil(uint64_t step, std::function<void(Status)> done);
+  // For callers with a thread to spare: RunUntil, and wait.
+  Status RunUntilAndWait(uint64_t step);
+
+  Status Digest(const DigestOptions& options, DigestResult* out);
+  Status Check(CheckReport* out);
+  Status ReadRegisters(std::vector<std::byte>* out);
+  Status ReadRam(uint64_t gpa, uint64_t length, std::vector<std::byte>* out);
+  // A fault: flips a bit of a halted guest's RAM, with its mark, as every writer of RAM marks.
+  Status FlipBit(uint64_t gpa, unsigned bit);
+  // Ends the epoch under way, halting a running guest for the exchange of two pointers, and folds
+  // it.
+  Status EndEpoch(EpochResult* out);
+  // Copies the RAM as it stands at an epoch's end into `target` (ram_bytes, present in memory)
+  // while the guest runs on. Blocks until all is copied; one at a time, else kBusy.
+  Status LiveCopy(std::byte* target, uint64_t* step);
+  Status Stats(VmStats* out);
+  // Idempotent. Stops and joins the guest thread and frees the RAM.
+  void Close();
+
+ private:
+  friend class Freeze;
+  friend void StopAllGuests(int64_t timeout_ns);
+  class Impl;
+  explicit Vm(std::unique_ptr<Impl> impl);
+  Status AcquireLease(Lease* lease);
+
+  std::unique_ptr<Impl> impl_;
+};
+
+// At exit: stops every guest of the process, waiting so long at most. No VM may be used afterwards.
+void StopAllGuests(int64_t timeout_ns);
+
+}  // namespace standstill

@@ -1,0 +1,218 @@
+/**
+ * The addon's type contract, written by hand: exactly what native/addon/ offers, and nothing of it is policy.
+ *
+ * Units: `…AtNs` are stamps on CLOCK_MONOTONIC (the clock of `process.hrtime`), as BigInt; `…Ns` are durations, as
+ * numbers: below 2^53 for 104 days. Steps are numbers for the same reason: one takes about a nanosecond at least.
+ * Every method throws (or rejects with) a `StandstillError`, made by the constructor handed to `initialise`.
+ */
+
+export type VmState = 'created' | 'running' | 'idle' | 'pausing' | 'paused' | 'faulted' | 'closed';
+
+export interface NativeParam {
+  name: string;
+  summary: string;
+  kind: 'integer' | 'fraction' | 'bytes' | 'choice';
+  /** kind 'bytes': 0 stands for the whole RAM; kind 'choice': an index into `choices`. */
+  default: number;
+  min: number;
+  max: number;
+  choices: string[];
+}
+
+export interface NativeProgram {
+  name: string;
+  summary: string;
+  /** Records what it felt of pauses in `NativeStats.ticker`. */
+  readsClock: boolean;
+  params: NativeParam[];
+}
+
+export interface NativeVmConfig {
+  name: string;
+  /** A multiple of 4096 from 1 MiB to 64 GiB, at most the machine's physical memory. */
+  ramBytes: number;
+  program: string;
+  /** By parameter name; absent ones take their default. */
+  params: Record<string, number>;
+  seed: bigint;
+  /** Share of the time in which steps run, in (0, 1]. */
+  dutyCycle: number;
+  prefault: boolean;
+}
+
+export interface NativeClock {
+  guestMonotonicNs: number;
+  /** Nanoseconds since the epoch. */
+  guestWallNs: bigint;
+  /** Host wall − guest wall. */
+  lagNs: number;
+  /** Sum of the pauses so far: what guest-monotonic time has not seen. */
+  pausedTotalNs: number;
+}
+
+export interface NativeHistogram {
+  maxNs: number;
+  /** Occupied buckets only: [lower bound in ns, count]. */
+  buckets: [number, number][];
+}
+
+export interface NativeTicker {
+  ticks: number;
+  /** Sum over all ticks of true gap − guest-monotonic gap; equals `pausedTotalNs` of the pauses ticked over. */
+  hiddenTotalNs: number;
+  /** Maxima since the last freeze began. */
+  guestGapMaxNs: number;
+  trueGapMaxNs: number;
+  wallJumpMaxNs: number;
+  guestGap: NativeHistogram;
+  trueGap: NativeHistogram;
+}
+
+export interface NativeFault {
+  kind: 'out-of-range' | 'misaligned';
+  gpa: number;
+  sizeBytes: number;
+  step: number;
+}
+
+export interface NativeStats {
+  state: VmState;
+  steps: number;
+  /** The epoch under way, the newest folded one, and pages written: in the newest folded one, and in all. */
+  epoch: number;
+  foldedEpoch: number;
+  dirtyPages: number;
+  dirtyPagesTotal: number;
+  fault: NativeFault | null;
+  clock: NativeClock;
+  ticker: NativeTicker | null;
+}
+
+export interface NativeDigestOptions {
+  /** Share of the pages to read, in (0, 1]; below 1 they are chosen by `seed`, the same ones for the same seed. */
+  share?: number;
+  seed?: bigint;
+  /** Threads of the engine's pool to use at most; 0 (default): all. */
+  threads?: number;
+}
+
+export interface NativeDigest {
+  /** CRC-64/NVME of the bytes read, in address order. */
+  value: bigint;
+  bytesRead: number;
+  /** Each page's own CRC; 0 for one that was not read. */
+  pageCrcs: BigUint64Array;
+  elapsedNs: number;
+}
+
+export interface NativeCheck {
+  ok: boolean;
+  itemsChecked: number;
+  violation: string | null;
+  gpa: number;
+}
+
+export interface NativePause {
+  /** Request to the guest's own halt stamp; 0 where it was halted already. */
+  haltNs: number;
+  /** Request to the host's observation of it. */
+  latencyNs: number;
+}
+
+export interface NativeVm {
+  readonly name: string;
+  readonly program: string;
+  readonly ramBytes: number;
+  state(): VmState;
+  start(): void;
+  /** Idempotent. ERR_PAUSE_TIMEOUT where the guest reaches no safepoint in time; it then runs on. */
+  pause(timeoutNs: number): NativePause;
+  /** Idempotent; ERR_BUSY while a freeze holds the VM. */
+  resume(): void;
+  /**
+   * Resolves when the guest has halted exactly at `step` (state paused), through any pauses and freezes in between;
+   * starts or resumes the guest. Rejects with ERR_VM_CLOSED or ERR_VM_FAULTED where the guest ends first, and with
+   * ERR_STEP_PASSED, ERR_BUSY (another runUntil pending, or in a freeze). `resume()` while pending keeps the target.
+   */
+  runUntil(step: number): Promise<void>;
+  /** On the engine's pool, needs a halted guest; ERR_LEASE_REVOKED where the guest is released meanwhile. */
+  digest(options?: NativeDigestOptions): Promise<NativeDigest>;
+  check(): Promise<NativeCheck>;
+  stats(): NativeStats;
+  /** A copy of the registers; needs a halted guest. */
+  registers(): Uint8Array;
+  /** A copy of RAM; needs a halted guest. */
+  read(gpa: number, length: number): Uint8Array;
+  /** A fault: flips one bit of a halted guest's RAM behind its back. */
+  flipBit(gpa: number, bit: number): void;
+  /** Ends the epoch under way (halting a running guest for well under a microsecond) and folds it. */
+  endEpoch(): { epoch: number; dirtyPages: number };
+  /** Idempotent; stops and joins the guest thread and frees the RAM; ends a freeze's hold on this VM. */
+  close(): void;
+}
+
+export type ResumedBy = 'caller' | 'deadline';
+export type SyncMode = 'step' | 'slew' | 'off';
+
+export interface NativeFreezeOptions {
+  /** From the request on, until the engine's timer thread releases the VMs, whatever JavaScript is doing. */
+  budgetNs: number;
+  handshakeTimeoutNs: number;
+  syncMode: SyncMode;
+  syncDelayNs: number;
+  /** Rate of a slew in parts per million of guest time. */
+  slewPpm: number;
+}
+
+/** One VM's stamps. A `…AtNs` is 0 until it has happened. */
+export interface NativeFreezeRecord {
+  name: string;
+  /** False for a VM that was halted before: it is left so. */
+  wasRunning: boolean;
+  requestedAtNs: bigint;
+  /** The guest's own stamp at its safepoint, and when the host saw it. */
+  haltedAtNs: bigint;
+  observedAtNs: bigint;
+  releasedAtNs: bigint;
+  /** The guest's own stamp before its first step; equals `releasedAtNs` for a sleeping (idle) guest. */
+  resumedAtNs: bigint;
+  syncedAtNs: bigint;
+  stepsAtHalt: number;
+  stepsAtRelease: number;
+  clockLagBeforeNs: number;
+  clockLagAfterNs: number;
+  /** What was done: 'slew' where a step would have gone backward. */
+  syncedBy: SyncMode;
+  resumedBy: ResumedBy | null;
+}
+
+export interface NativeFreeze {
+  /** Idempotent; releases what the deadline has not released yet. Waits for the readers' current chunk at most. */
+  release(): void;
+  /** Nanoseconds until the deadline; negative once it has passed. */
+  remainingNs(): number;
+  readonly released: boolean;
+  /** Resolves when every VM runs again (or was left halted) and its clock is synchronised, whoever released it. */
+  settled(): Promise<void>;
+  records(): NativeFreezeRecord[];
+}
+
+export interface NativeEngineInfo {
+  crcBackend: string;
+  poolThreads: number;
+}
+
+export interface Addon {
+  /** Once per environment, before anything else: the class of the errors thrown. */
+  initialise(errorClass: new (code: string, message: string) => Error): void;
+  programs(): NativeProgram[];
+  /** Every code that the addon can throw. */
+  statusCodes(): string[];
+  createVm(config: NativeVmConfig): Promise<NativeVm>;
+  /** All requests first, then the waits; on failure everything is as before. ERR_BUSY: a VM is in a freeze already. */
+  freeze(vms: NativeVm[], options: NativeFreezeOptions): NativeFreeze;
+  crc64(previous: bigint, data: Uint8Array): bigint;
+  engineInfo(): NativeEngineInfo;
+  /** Only in the control build used by tests: arms one deliberate defect (docs/ARCHITECTURE.md, "Controls"). */
+  setControl?(name: string, enabled: boolean): void;
+}

@@ -14,6 +14,10 @@ namespace standstill {
 namespace {
 
 void Initialise(const Napi::CallbackInfo& info) {
+  if (!info[0].IsFunction()) {
+    throw CodedError(info.Env(), "ERR_INVALID_ARGUMENT",
+                     "Expected a class of errors for initialise but received something else");
+  }
   Environment::Of(info.Env()).set_error_class(info[0].As<Napi::Function>());
 }
 

@@ -57,7 +57,12 @@ void Mailbox::Deliver(napi_env env, napi_value, void* raw_mailbox, void* raw_let
   if (env == nullptr) return;  // the environment is going; nobody is there to hear
   auto* const mailbox = static_cast<Mailbox*>(raw_mailbox);
   if (--mailbox->expected_ == 0) napi_unref_threadsafe_function(env, mailbox->queue_);
-  (*letter)(env);
+  try {
+    (*letter)(env);
+  } catch (const Napi::Error&) {
+    // The worker is being terminated, so that not even a rejection arrives. Node's frames below
+    // carry no C++ exception.
+  }
 }
 
 // ── Environment ───────────────────────────────────────────────────────────────────────────────

@@ -4,7 +4,6 @@
 #include "addon/environment.h"
 #include "addon/status_error.h"
 #include "addon/vm_object.h"
-#include "port/clock.h"
 
 namespace standstill {
 
@@ -57,7 +56,7 @@ void FreezeObject::Release(const Napi::CallbackInfo&) {
 
 Napi::Value FreezeObject::RemainingNs(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(),
-                           static_cast<double>(freeze_->deadline_ns() - HostMonotonicNs()));
+                           static_cast<double>(freeze_->RemainingNs()));
 }
 
 Napi::Value FreezeObject::Released(const Napi::CallbackInfo& info) {

@@ -45,9 +45,14 @@ const char* StateName(VmState state) {
 }
 
 Napi::Error CodedError(Napi::Env env, const char* code, const std::string& message) {
-  const Napi::Value error = Environment::Of(env).error_class().New(
-      {Napi::String::New(env, code), Napi::String::New(env, message)});
-  return Napi::Error(env, error);
+  const Napi::FunctionReference& error_class = Environment::Of(env).error_class();
+  if (error_class.IsEmpty()) {  // before initialise
+    const Napi::Error error = Napi::Error::New(env, message);
+    error.Value().Set("code", code);
+    return error;
+  }
+  return Napi::Error(
+      env, error_class.New({Napi::String::New(env, code), Napi::String::New(env, message)}));
 }
 
 Napi::Error StatusError(Napi::Env env, Status status, const std::string& subject,

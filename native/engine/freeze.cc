@@ -174,6 +174,8 @@ void Freeze::Synchronise() {
   for (const auto& callback : callbacks) callback();
 }
 
+int64_t Freeze::RemainingNs() const { return deadline_ns_ - HostMonotonicNs(); }
+
 bool Freeze::released() const {
   const std::lock_guard lock(mutex_);
   return released_;

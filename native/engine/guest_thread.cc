@@ -67,7 +67,10 @@ void GuestThread::RunChunks() {
     steps_.store(steps_local_, std::memory_order_relaxed);
     if (__builtin_expect(result.outcome != Outcome::kRan, 0)) {
       halt_for_ns_ = result.halt_ns;
-      fault_ = result.fault;
+      if (result.outcome == Outcome::kFaulted) {
+        fault_ = result.fault;
+        faulted_.store(true, std::memory_order_release);
+      }
       return;
     }
     if (limited && --duty_chunks_left_ == 0) return;

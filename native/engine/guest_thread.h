@@ -59,9 +59,12 @@ class GuestThread {
   void ExpectResume() { resumed_at_ns_.store(0, std::memory_order_relaxed); }
   int64_t resumed_at_ns() const { return resumed_at_ns_.load(std::memory_order_acquire); }
 
+  // A fault is final: once this is true, fault() stands.
+  bool faulted() const { return faulted_.load(std::memory_order_acquire); }
+  const GuestFault& fault() const { return fault_; }
+
   // ── Halted ──
   int64_t halted_at_ns() const { return halted_at_ns_; }
-  const GuestFault& fault() const { return fault_; }
   // A guest that waits for a copier halts inside a step: its RAM stands still, its registers are
   // not whole.
   bool mid_step() const { return mid_step_; }
@@ -81,7 +84,7 @@ class GuestThread {
   bool AwaitRelease();
   bool SleepFor(int64_t ns);  // guest time; false when stopping
   bool KeepDutyCycle();
-  bool Done() const { return steps_local_ == target_ || fault_.kind != FaultKind::kNone; }
+  bool Done() const { return steps_local_ == target_ || faulted(); }
 
   const Setup setup_;
   Thread thread_;
@@ -100,6 +103,7 @@ class GuestThread {
   alignas(64) std::array<std::byte, kRegisterBytesMax> registers_{};
 
   alignas(64) std::atomic<uint64_t> steps_{0};
+  std::atomic<bool> faulted_{false};  // released after fault_
   std::atomic<int64_t> resumed_at_ns_{0};
   TickerStats ticker_;
 };

@@ -85,7 +85,7 @@ EpochResult Vm::Impl::EndEpochHalted() {
 }
 
 void Vm::Impl::OnSelfHalt() {
-  FinishRunUntil(guest->fault().kind == FaultKind::kNone ? Status::kOk : Status::kFaulted);
+  FinishRunUntil(guest->faulted() ? Status::kFaulted : Status::kOk);
 }
 
 void Vm::Impl::FinishRunUntil(Status status) {

@@ -25,7 +25,7 @@ class Vm::Impl {
   explicit Impl(const VmConfig& config) : config(config) {}
 
   bool halted() const { return gate.state() == PauseGate::kHalted; }
-  bool faulted() const { return halted() && guest->fault().kind != FaultKind::kNone; }
+  bool faulted() const { return halted() && guest->faulted(); }
 
   // All of these with `control` held.
   Status Runnable() const;  // kClosed, kFaulted, kBusy in a freeze; else kOk

@@ -77,15 +77,16 @@ class CheckedRam {
   }
 
  private:
-  // The rotation moves the bits that alignment wants zero to the top, so one compare refuses both a
-  // misaligned address and one past the end (the size is a multiple of every T's size).
+  // Two conditions, since compilers prove the first of an address that is an index times a size,
+  // and one compare remains. The RAM is never smaller than a T.
   template <class T>
   void Check(uint64_t gpa) const {
     static_assert(std::is_trivially_copyable_v<T> && std::has_single_bit(sizeof(T)) &&
                   sizeof(T) <= kPageBytes);
-    constexpr int kShift = std::countr_zero(sizeof(T));
-    if (__builtin_expect(std::rotr(gpa, kShift) >= (ram_.size_bytes >> kShift), 0))
+    const bool misaligned = gpa % sizeof(T) != 0;
+    if (__builtin_expect(misaligned || gpa > ram_.size_bytes - sizeof(T), 0)) {
       Refuse(gpa, sizeof(T));
+    }
   }
   void CheckRange(uint64_t gpa, uint64_t length) const {
     if (__builtin_expect(gpa > ram_.size_bytes || length > ram_.size_bytes - gpa, 0))

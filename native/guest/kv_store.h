@@ -78,7 +78,7 @@ struct KvStore {
        .value_min = 0,
        .value_max = 1},
   }};
-  static constexpr uint32_t kQuantumSteps = 2;
+  static constexpr uint32_t kQuantumSteps = 3;
   static constexpr bool kReadsClock = false;
 
   struct Slot {

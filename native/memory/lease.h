@@ -17,6 +17,7 @@
 namespace standstill {
 
 inline constexpr uint64_t kLeasePollBytes = 256 * 1024;
+inline constexpr uint64_t kCacheLineBytes = 64;
 
 class LeaseBook {
  public:
@@ -74,7 +75,8 @@ class LeasedReader {
 
  private:
   void Count(uint64_t length) {
-    unpolled_bytes_ += length;
+    // A small read costs a whole cache line's miss.
+    unpolled_bytes_ += length < kCacheLineBytes ? kCacheLineBytes : length;
     if (unpolled_bytes_ < kLeasePollBytes) return;
     unpolled_bytes_ = 0;
     if (lease_.revoked()) throw LeaseRevoked{};

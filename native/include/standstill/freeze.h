@@ -59,7 +59,7 @@ class Freeze : public std::enable_shared_from_this<Freeze> {
 
   void Release() { ReleaseBy(ResumedBy::kCaller); }
   bool released() const;
-  int64_t deadline_ns() const { return deadline_ns_; }
+  int64_t RemainingNs() const;  // until the deadline; negative once it has passed
   // Calls back once, when every VM is released and synchronised: at once, or from the timer thread.
   void OnSettled(std::function<void()> callback);
   std::vector<FreezeRecord> Records();

@@ -1,0 +1,117 @@
+// The table of test stages. Each names its commands and how its counts are read from what they print; a
+// `needs` says what must be installed for it, and what to say where it is not.
+import { existsSync, readFileSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { commandExists, root } from './tools.mjs';
+
+const jobs = String(availableParallelism());
+const vitestReport = join(tmpdir(), `standstill-vitest-${process.pid}.json`);
+
+/** What a stage counted: tests passed and failed, and the skipped ones by name with their reason. */
+const nothing = { passed: 0, failed: 0, skipped: [] };
+
+function countDoctest(output) {
+  const counts = { ...nothing };
+  for (const match of output.matchAll(/\[doctest\] test cases:\s+\d+ \|\s+(\d+) passed \|\s+(\d+) failed \|\s+(\d+) skipped/g)) {
+    counts.passed += Number(match[1]);
+    counts.failed += Number(match[2]);
+    if (Number(match[3]) > 0) counts.skipped = [...counts.skipped, { name: 'doctest', reason: `${match[3]} filtered` }];
+  }
+  return counts;
+}
+
+function countClosingLine(output) {
+  const match = [...output.matchAll(/^(\d+) passed, (\d+) failed/gm)].at(-1);
+  return match ? { ...nothing, passed: Number(match[1]), failed: Number(match[2]) } : nothing;
+}
+
+function countVitest() {
+  if (!existsSync(vitestReport)) return nothing;
+  const report = JSON.parse(readFileSync(vitestReport, 'utf8'));
+  const skipped = report.testResults
+    .flatMap((file) => file.assertionResults)
+    .filter((test) => test.status === 'pending' || test.status === 'skipped' || test.status === 'todo')
+    .map((test) => ({ name: test.fullName, reason: test.status }));
+  return { passed: report.numPassedTests, failed: report.numFailedTests, skipped };
+}
+
+/** A stage without a counting runner: each of its commands is one check. */
+const countCommands = (_output, results) => ({
+  passed: results.filter((ok) => ok).length,
+  failed: results.filter((ok) => !ok).length,
+  skipped: [],
+});
+
+const doctest = {
+  present: () => existsSync('/usr/include/doctest/doctest.h') || existsSync('/usr/local/include/doctest/doctest.h'),
+  otherwise: 'doctest is not installed (Debian: apt-get install doctest-dev)',
+};
+const spin = {
+  present: () => commandExists('spin'),
+  otherwise: 'spin is not installed (Debian: apt-get install spin)',
+};
+const clangFormat = {
+  present: () => commandExists('clang-format'),
+  otherwise: 'clang-format is not installed (Debian: apt-get install clang-format)',
+};
+
+/** Configure, build and run the engine's tests; `folder` under build-tests/, ignored by git. */
+function engineTests(folder, ...options) {
+  const build = join(root, 'build-tests', folder);
+  return [
+    ['cmake', '-S', root, '-B', build, '-DSTANDSTILL_BUILD_TESTS=ON', ...options],
+    ['cmake', '--build', build, '--parallel', jobs],
+    ['ctest', '--test-dir', build, '--verbose'],
+  ];
+}
+
+export const STAGES = [
+  {
+    name: 'lint',
+    always: false,
+    needs: clangFormat,
+    commands: [
+      ['npx', 'biome', 'check', '.'],
+      ['npx', 'tsc', '--noEmit'],
+      ['node', 'scripts/lint-native.mjs'],
+    ],
+    count: countCommands,
+  },
+  { name: 'native', always: true, needs: doctest, commands: engineTests('plain'), count: countDoctest },
+  { name: 'models', always: true, needs: spin, commands: [['node', 'scripts/check-models.mjs']], count: countClosingLine },
+  {
+    name: 'controls',
+    always: true,
+    commands: [['node', 'scripts/build-addon.mjs', '--out', 'build-controls', '--CDSTANDSTILL_BUILD_TESTS=ON']],
+    count: countCommands,
+  },
+  {
+    name: 'library',
+    always: true,
+    commands: [['npx', 'vitest', 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${vitestReport}`]],
+    count: countVitest,
+  },
+  {
+    name: 'address',
+    always: false,
+    needs: doctest,
+    commands: engineTests('address', '-DSTANDSTILL_SANITIZE=address,undefined'),
+    count: countDoctest,
+  },
+  {
+    name: 'thread',
+    always: false,
+    needs: doctest,
+    commands: engineTests('thread', '-DSTANDSTILL_SANITIZE=thread'),
+    count: countDoctest,
+  },
+  {
+    name: 'soak',
+    always: false,
+    needs: doctest,
+    commands: [[join('build-tests', 'plain', 'standstill_soak'), '--cycles', '100000']],
+    count: countCommands,
+  },
+  { name: 'bench', always: false, commands: [['node', 'bench/main.mjs', '--quick']], count: countCommands },
+];

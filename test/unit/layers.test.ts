@@ -1,0 +1,98 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+/** The layers of docs/ARCHITECTURE.md: each folder, and what it may use besides itself. */
+const NATIVE = {
+  addon: ['engine', 'memory', 'util', 'include'],
+  engine: ['memory', 'port', 'util', 'include'],
+  guest: ['memory', 'util', 'include'],
+  memory: ['port', 'util', 'include'],
+  port: ['util'],
+  util: [],
+  include: ['util'],
+};
+const LIBRARY = {
+  '.': ['host', 'maintenance', 'vm', 'native', 'base'],
+  cli: ['host', 'maintenance', 'vm', 'native', 'base', '.'],
+  host: ['maintenance', 'vm', 'native', 'base'],
+  maintenance: ['vm', 'native', 'base'],
+  vm: ['native', 'base'],
+  native: ['base'],
+  base: [],
+};
+
+const root = resolve(import.meta.dirname, '../..');
+
+function filesBelow(folder: string): string[] {
+  return readdirSync(join(root, folder)).flatMap((name) => {
+    const path = join(folder, name);
+    return statSync(join(root, path)).isDirectory() ? filesBelow(path) : [path];
+  });
+}
+
+const includesOf = (file: string) =>
+  [...readFileSync(join(root, file), 'utf8').matchAll(/^#include ([<"])([^>"]+)[>"]/gm)].map(([, kind, path]) => ({
+    own: kind === '"',
+    path: path ?? '',
+  }));
+
+const nativeFiles = filesBelow('native');
+const nativeLayer = (file: string) => file.split('/')[1] ?? '';
+
+/** Headers of C++ itself; anything else in angle brackets belongs to the system or to Node. */
+const isStandardHeader = (path: string) => !path.includes('/') && !path.includes('.');
+
+describe('the layers of the engine', () => {
+  it('includes run only downward', () => {
+    const wrong = nativeFiles.flatMap((file) => {
+      const layer = nativeLayer(file) as keyof typeof NATIVE;
+      return includesOf(file)
+        .filter(({ own }) => own)
+        .map(({ path }) => ({ path, to: path.startsWith('standstill/') ? 'include' : (path.split('/')[0] ?? '') }))
+        .filter(({ to }) => to !== layer && !(NATIVE[layer] as string[]).includes(to))
+        .map(({ path }) => `${file} includes ${path}`);
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  it('only port/ includes headers of the operating system', () => {
+    const wrong = nativeFiles
+      .filter((file) => nativeLayer(file) !== 'port')
+      .flatMap((file) =>
+        includesOf(file)
+          .filter(({ own, path }) => !own && !isStandardHeader(path))
+          // Vector intrinsics belong to the compiler, not to the system.
+          .filter(({ path }) => !['napi.h', 'immintrin.h', 'arm_neon.h'].includes(path))
+          .map(({ path }) => `${file} includes <${path}>`),
+      );
+    expect(wrong).toEqual([]);
+  });
+
+  it('only addon/ includes napi.h', () => {
+    const wrong = nativeFiles.filter(
+      (file) => nativeLayer(file) !== 'addon' && includesOf(file).some(({ path }) => /napi|node_api/.test(path)),
+    );
+    expect(wrong).toEqual([]);
+  });
+});
+
+describe('the layers of the library', () => {
+  it('imports run only downward', () => {
+    const layerOf = (file: string) => {
+      const folder = dirname(relative('src', file)).split('/')[0] ?? '.';
+      return folder as keyof typeof LIBRARY;
+    };
+    const wrong = filesBelow('src')
+      .filter((file) => file.endsWith('.ts'))
+      .flatMap((file) => {
+        const layer = layerOf(file);
+        return [...readFileSync(join(root, file), 'utf8').matchAll(/from '(\.[^']+)'/g)]
+          .map(([, path]) => relative(root, resolve(root, dirname(file), path ?? '')))
+          .filter((path) => path.startsWith('src/'))
+          .filter((path) => layerOf(path) !== layer && !(LIBRARY[layer] as string[]).includes(layerOf(path)))
+          .map((path) => `${file} imports ${path}`);
+      });
+    expect(wrong).toEqual([]);
+  });
+});

@@ -12,11 +12,19 @@ namespace {
 constexpr int64_t kSafeInteger = (int64_t{1} << 53) - 1;
 constexpr std::array<const char*, 3> kSyncModes = {"step", "slew", "off"};
 
+// In words that run no code of the caller's, as an object's own toString would.
+std::string Describe(const Napi::Value& received) {
+  if (received.IsSymbol()) return "a symbol";
+  if (received.IsFunction()) return "a function";
+  if (received.IsObject()) return "an object";
+  return received.ToString().Utf8Value();
+}
+
 Napi::Error Refuse(Napi::Env env, const std::string& expected, const std::string& name,
                    const Napi::Value& received) {
-  const std::string text = received.IsSymbol() ? "a symbol" : received.ToString().Utf8Value();
-  return CodedError(env, "ERR_INVALID_ARGUMENT",
-                    "Expected " + expected + " for " + name + " but received " + text);
+  return CodedError(
+      env, "ERR_INVALID_ARGUMENT",
+      "Expected " + expected + " for " + name + " but received " + Describe(received));
 }
 
 double ReadNumber(const Napi::Value& value, const std::string& name, double min, double max) {

@@ -6,6 +6,11 @@
 #include "addon/vm_object.h"
 
 namespace standstill {
+namespace {
+
+constexpr napi_type_tag kTag = {0x5354414e44535449, 0x4c4c2d4652454500};
+
+}  // namespace
 
 Napi::Function FreezeObject::Define(Napi::Env env) {
   return DefineClass(env, "NativeFreeze",
@@ -44,6 +49,7 @@ FreezeObject::FreezeObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Fr
                      "Expected freeze to make this but received a constructor call");
   }
   freeze_ = *info[0].As<Napi::External<std::shared_ptr<Freeze>>>().Data();
+  info.This().As<Napi::Object>().TypeTag(&kTag);
 }
 
 void FreezeObject::Finalize(Napi::Env) {
@@ -60,6 +66,11 @@ Napi::Value FreezeObject::RemainingNs(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value FreezeObject::Released(const Napi::CallbackInfo& info) {
+  // Node binds a class's methods to its objects, but not its accessors.
+  if (!info.This().As<Napi::Object>().CheckTypeTag(&kTag)) {
+    throw CodedError(info.Env(), "ERR_INVALID_ARGUMENT",
+                     "Expected a freeze of this engine but received something else");
+  }
   return Napi::Boolean::New(info.Env(), freeze_->released());
 }
 

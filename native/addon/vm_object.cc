@@ -29,14 +29,12 @@ struct Reading {
 Napi::Function VmObject::Define(Napi::Env env) {
   return DefineClass(
       env, "NativeVm",
-      {InstanceAccessor<&VmObject::Name>("name"),
-       InstanceAccessor<&VmObject::ProgramName>("program"),
-       InstanceAccessor<&VmObject::RamBytes>("ramBytes"), InstanceMethod<&VmObject::State>("state"),
-       InstanceMethod<&VmObject::Start>("start"), InstanceMethod<&VmObject::Pause>("pause"),
-       InstanceMethod<&VmObject::Resume>("resume"), InstanceMethod<&VmObject::RunUntil>("runUntil"),
-       InstanceMethod<&VmObject::Digest>("digest"), InstanceMethod<&VmObject::Check>("check"),
-       InstanceMethod<&VmObject::Stats>("stats"), InstanceMethod<&VmObject::Registers>("registers"),
-       InstanceMethod<&VmObject::Read>("read"), InstanceMethod<&VmObject::FlipBit>("flipBit"),
+      {InstanceMethod<&VmObject::State>("state"), InstanceMethod<&VmObject::Start>("start"),
+       InstanceMethod<&VmObject::Pause>("pause"), InstanceMethod<&VmObject::Resume>("resume"),
+       InstanceMethod<&VmObject::RunUntil>("runUntil"), InstanceMethod<&VmObject::Digest>("digest"),
+       InstanceMethod<&VmObject::Check>("check"), InstanceMethod<&VmObject::Stats>("stats"),
+       InstanceMethod<&VmObject::Registers>("registers"), InstanceMethod<&VmObject::Read>("read"),
+       InstanceMethod<&VmObject::FlipBit>("flipBit"),
        InstanceMethod<&VmObject::EndEpoch>("endEpoch"), InstanceMethod<&VmObject::Close>("close")});
 }
 
@@ -59,9 +57,20 @@ VmObject::VmObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<VmObject>(
                      "Expected createVm to make a VM but received a constructor call");
   }
   vm_ = *info[0].As<Napi::External<std::shared_ptr<Vm>>>().Data();
-  info.This().As<Napi::Object>().TypeTag(&kTag);
-  Napi::MemoryManagement::AdjustExternalMemory(info.Env(),
-                                               static_cast<int64_t>(vm_->config().ram_bytes));
+  const Napi::Env env = info.Env();
+  const VmConfig& config = vm_->config();
+  const Napi::Object self = info.This().As<Napi::Object>();
+  self.TypeTag(&kTag);
+  // Values, not accessors: Node binds only a class's methods to its own objects.
+  self.DefineProperties(
+      {Napi::PropertyDescriptor::Value("name", Napi::String::New(env, config.name),
+                                       napi_enumerable),
+       Napi::PropertyDescriptor::Value(
+           "program", Napi::String::New(env, std::string(config.program->name)), napi_enumerable),
+       Napi::PropertyDescriptor::Value(
+           "ramBytes", Napi::Number::New(env, static_cast<double>(config.ram_bytes)),
+           napi_enumerable)});
+  Napi::MemoryManagement::AdjustExternalMemory(env, static_cast<int64_t>(config.ram_bytes));
 }
 
 void VmObject::Finalize(Napi::Env env) {
@@ -72,18 +81,6 @@ void VmObject::Finalize(Napi::Env env) {
 
 void VmObject::Demand(Napi::Env env, Status status, const char* operation) const {
   if (status != Status::kOk) throw VmError(env, *vm_, status, operation);
-}
-
-Napi::Value VmObject::Name(const Napi::CallbackInfo& info) {
-  return Napi::String::New(info.Env(), vm_->config().name);
-}
-
-Napi::Value VmObject::ProgramName(const Napi::CallbackInfo& info) {
-  return Napi::String::New(info.Env(), std::string(vm_->config().program->name));
-}
-
-Napi::Value VmObject::RamBytes(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), static_cast<double>(vm_->config().ram_bytes));
 }
 
 Napi::Value VmObject::State(const Napi::CallbackInfo& info) {

@@ -23,9 +23,6 @@ class VmObject : public Napi::ObjectWrap<VmObject> {
   void Finalize(Napi::Env env) override;
 
  private:
-  Napi::Value Name(const Napi::CallbackInfo& info);
-  Napi::Value ProgramName(const Napi::CallbackInfo& info);
-  Napi::Value RamBytes(const Napi::CallbackInfo& info);
   Napi::Value State(const Napi::CallbackInfo& info);
   void Start(const Napi::CallbackInfo& info);
   Napi::Value Pause(const Napi::CallbackInfo& info);

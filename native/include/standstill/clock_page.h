@@ -37,7 +37,7 @@ struct SyncResult {
 
 class ClockPage {
  public:
-  // Starts halted, at guest-monotonic 0 and with the host's wall time.
+  // Starts halted at guest-monotonic 0; the first Run gives it the host's wall time.
   ClockPage();
 
   ClockSample Read() const { return ReadAt(nullptr); }

@@ -1,0 +1,170 @@
+/**
+ * The one table of error codes. docs/ERRORS.md is generated from it (`npx vitest run test/unit/base/error-docs.test.ts -u`)
+ * and a test keeps the two in step. A code, once published, keeps its meaning.
+ */
+
+interface ErrorCodeEntry {
+  /** Who raises it: the engine (native code) or the library (TypeScript). */
+  readonly raisedBy: 'engine' | 'library';
+  readonly meaning: string;
+  readonly remedy: string;
+}
+
+export const ERROR_CODES = {
+  ERR_INVALID_ARGUMENT: {
+    raisedBy: 'engine',
+    meaning: 'A number, address or name is outside its documented range.',
+    remedy: 'The message names the argument and its range.',
+  },
+  ERR_OUT_OF_MEMORY: {
+    raisedBy: 'engine',
+    meaning: 'The machine refused an allocation or a mapping.',
+    remedy: 'Create fewer or smaller VMs, or raise the memory limit of the container.',
+  },
+  ERR_THREAD_FAILED: {
+    raisedBy: 'engine',
+    meaning: 'The machine refused another thread.',
+    remedy: 'Raise `ulimit -u` or the pids limit of the container, or close VMs that are no longer needed.',
+  },
+  ERR_VM_NOT_STARTED: {
+    raisedBy: 'engine',
+    meaning: 'The operation needs a VM that has been started.',
+    remedy: 'Call `vm.start()` first.',
+  },
+  ERR_VM_ALREADY_STARTED: {
+    raisedBy: 'engine',
+    meaning: '`start()` was called on a VM that has been started before.',
+    remedy: 'Call `vm.resume()` to let a paused VM run on.',
+  },
+  ERR_VM_NOT_PAUSED: {
+    raisedBy: 'engine',
+    meaning: 'The operation reads or changes memory, so it needs a halted guest.',
+    remedy: 'Call `vm.pause()` first, or do it inside a freeze.',
+  },
+  ERR_VM_FAULTED: {
+    raisedBy: 'engine',
+    meaning: 'The guest stopped at a guest fault and cannot run on.',
+    remedy: '`vm.stats().fault` tells the address and the step; memory and registers can still be read.',
+  },
+  ERR_VM_CLOSED: {
+    raisedBy: 'engine',
+    meaning: 'The VM is closed; its memory is gone.',
+    remedy: 'Create another VM.',
+  },
+  ERR_BUSY: {
+    raisedBy: 'engine',
+    meaning: 'Another operation holds the VM: a freeze, or a `runUntil` that has not reached its step.',
+    remedy: 'Wait for the other operation, or release the freeze.',
+  },
+  ERR_PAUSE_TIMEOUT: {
+    raisedBy: 'engine',
+    meaning: 'The guest reached no safepoint in time. The request was withdrawn and every VM runs on.',
+    remedy: 'Raise the handshake timeout, or relieve the machine: the guest thread got no processor for that long.',
+  },
+  ERR_STEP_PASSED: {
+    raisedBy: 'engine',
+    meaning: '`runUntil` was asked for a step that the guest has already passed.',
+    remedy: 'Ask for a later step, or create the VM again with the same seed.',
+  },
+  ERR_LEASE_REVOKED: {
+    raisedBy: 'engine',
+    meaning: 'The VM was released while its memory was being read, so the result was discarded.',
+    remedy: 'Raise the budget of the freeze, or pause the VM for as long as it is read.',
+  },
+  ERR_UNKNOWN_PROGRAM: {
+    raisedBy: 'engine',
+    meaning: 'There is no guest program of that name.',
+    remedy: '`guestPrograms()` lists them.',
+  },
+  ERR_UNKNOWN_PARAMETER: {
+    raisedBy: 'engine',
+    meaning: 'The guest program has no parameter of that name.',
+    remedy: '`guestPrograms()` lists the parameters of each program.',
+  },
+  ERR_ADDON_NOT_BUILT: {
+    raisedBy: 'library',
+    meaning: 'The native addon is missing or cannot be loaded.',
+    remedy: 'Run `npm run build` in the package; it needs a C++20 compiler and cmake.',
+  },
+  ERR_INVALID_OPTION: {
+    raisedBy: 'library',
+    meaning: 'The value of an option is of the wrong type or outside its range.',
+    remedy: 'The message names the option and what it takes.',
+  },
+  ERR_UNKNOWN_OPTION: {
+    raisedBy: 'library',
+    meaning: 'There is no option of that name.',
+    remedy: 'The message names the nearest options.',
+  },
+  ERR_HOST_CLOSED: {
+    raisedBy: 'library',
+    meaning: 'The host is closed, and so are its VMs.',
+    remedy: 'Create another host.',
+  },
+  ERR_MAINTENANCE_ACTIVE: {
+    raisedBy: 'library',
+    meaning: 'A maintenance is under way on this host; there is one at a time.',
+    remedy: 'Wait for its promise, or abort it by its signal.',
+  },
+  ERR_ABORTED: {
+    raisedBy: 'library',
+    meaning: 'The operation was aborted by its signal or because the host was closed. The VMs run again.',
+    remedy: 'None is needed: somebody asked for it.',
+  },
+  ERR_PATCH_NOT_FOUND: {
+    raisedBy: 'library',
+    meaning: 'The patch module does not exist. No VM was frozen.',
+    remedy: 'Give a path relative to the working directory, an absolute path or a file URL.',
+  },
+  ERR_PATCH_INVALID: {
+    raisedBy: 'library',
+    meaning: 'The patch module cannot be loaded or its default export is no function. No VM was frozen.',
+    remedy: 'Export a function: `export default async (options, context) => result`.',
+  },
+  ERR_PATCH_FAILED: {
+    raisedBy: 'library',
+    meaning: 'The patch threw, or its result cannot be written as JSON.',
+    remedy: 'The message is that of the patch.',
+  },
+  ERR_PATCH_EXITED: {
+    raisedBy: 'library',
+    meaning: 'The patch ended its worker thread, as `process.exit` does.',
+    remedy: 'Return from the patch, or throw.',
+  },
+  ERR_PATCH_MEMORY: {
+    raisedBy: 'library',
+    meaning:
+      'The patch exceeded the limit of its JavaScript heap or of resident memory, and its worker was terminated.',
+    remedy: 'Stream instead of collecting, or raise `patchHeapBytes` or `patchResidentBytes` of the host.',
+  },
+  ERR_PATCH_BUDGET: {
+    raisedBy: 'library',
+    meaning: 'The budget of the freeze ran out before the patch was done, and it was cancelled.',
+    remedy: 'Raise `budgetMs`, or do in advance what needs no frozen VM.',
+  },
+  ERR_PATCH_ABANDONED: {
+    raisedBy: 'library',
+    meaning:
+      'The worker of a cancelled patch did not end within its grace: it is blocked in native code. Its slot is not used again, and nothing that it does later counts.',
+    remedy: 'Use asynchronous calls in the patch. When every slot of the host is lost, create another host.',
+  },
+  ERR_PATCH_SKIPPED: {
+    raisedBy: 'library',
+    meaning: 'The patch was not run, because one before it failed or the VMs had been released.',
+    remedy: 'Mend the patch that failed first.',
+  },
+} as const satisfies Record<string, ErrorCodeEntry>;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+/** docs/ERRORS.md, as text. */
+export function renderErrorDocs(): string {
+  const section = (code: string, entry: ErrorCodeEntry) =>
+    `## ${code}\n\n${entry.meaning}\n\n*Remedy:* ${entry.remedy} *(raised by the ${entry.raisedBy})*\n`;
+  return [
+    '# Errors\n',
+    'Every error of the library is a `StandstillError` with a stable `code`. This page is generated from',
+    'src/base/error-codes.ts; a test keeps the two in step.\n',
+    ...Object.entries(ERROR_CODES).map(([code, entry]) => section(code, entry)),
+  ].join('\n');
+}

@@ -1,0 +1,49 @@
+import type { z } from 'zod';
+import { StandstillError, show } from './errors.js';
+import { didYouMean } from './suggest.js';
+
+/**
+ * Validates options against a strict schema whose every message is the phrase after "Expected". An unknown option is
+ * ERR_UNKNOWN_OPTION with the nearest known names; a bad value is ERR_INVALID_OPTION; `what` names the whole.
+ */
+export function parseOptions<Output>(schema: z.ZodType<Output>, options: unknown, what: string): Output {
+  const parsed = schema.safeParse(options, { reportInput: true });
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  if (issue === undefined) throw new StandstillError('ERR_INVALID_OPTION', `Expected valid options for ${what}`);
+  const path = issue.path.map(String).join('.');
+  if (issue.code === 'unrecognized_keys') {
+    const name = issue.keys[0] ?? '';
+    const place = path === '' ? what : `${path} of ${what}`;
+    const known = knownKeys(schema, issue.path);
+    throw new StandstillError('ERR_UNKNOWN_OPTION', `Unknown option '${name}' for ${place}${didYouMean(name, known)}`);
+  }
+  const subject = path === '' ? `the options of ${what}` : `'${path}' of ${what}`;
+  // zod reports NaN with the input null, as JSON would have it.
+  const received = 'received' in issue && issue.received === 'NaN' ? Number.NaN : issue.input;
+  const expected = path === '' && issue.code === 'invalid_type' ? 'an object' : issue.message;
+  throw new StandstillError('ERR_INVALID_OPTION', `Expected ${expected} for ${subject} but received ${show(received)}`);
+}
+
+function knownKeys(schema: unknown, path: readonly PropertyKey[]): string[] {
+  let at = unwrapped(schema);
+  for (const key of path) {
+    at = unwrapped(typeof key === 'number' ? property(at, 'element') : property(property(at, 'shape'), key));
+  }
+  return Object.keys(property(at, 'shape') ?? {});
+}
+
+/** The object or array schema under its wrappers (optional, default, transform). */
+function unwrapped(schema: unknown): unknown {
+  let at = schema;
+  while (property(at, 'shape') === undefined && property(at, 'element') === undefined) {
+    const definition = property(at, 'def');
+    const inner = property(definition, 'innerType') ?? property(definition, 'in');
+    if (inner === undefined) break;
+    at = inner;
+  }
+  return at;
+}
+
+const property = (value: unknown, key: PropertyKey): unknown =>
+  typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined;

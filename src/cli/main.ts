@@ -1,0 +1,43 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { isStandstillError } from '../base/errors.js';
+import { EXIT_NOT_OK, EXIT_OK, EXIT_USAGE, exitCodeOf } from './exit-codes.js';
+import { leave } from './leave.js';
+import { runCommand } from './run.js';
+import { verifyCommand } from './verify.js';
+
+// A reader that has seen enough, as `head` has, is no failure of ours.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
+
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+
+const program = new Command('standstill')
+  .description('Memory-preserving host maintenance: freeze VMs, patch the host, resume them, prove their memory.')
+  .version(version)
+  .addCommand(runCommand(leave))
+  .addCommand(verifyCommand(leave));
+
+for (const command of [program, ...program.commands]) {
+  command.exitOverride().showHelpAfterError('(--help tells more)').showSuggestionAfterError();
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = report(error);
+}
+
+/** Says what went wrong, without a stack where it is the user's to mend, and returns the exit code. */
+function report(error: unknown): number {
+  // Commander has printed its own.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_OK : EXIT_USAGE;
+  if (isStandstillError(error)) {
+    process.stderr.write(`error: ${error.message} (${error.code})\n`);
+    return exitCodeOf(error);
+  }
+  process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+  return EXIT_NOT_OK;
+}

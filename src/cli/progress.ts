@@ -1,0 +1,66 @@
+import { createLogUpdate } from 'log-update';
+import { monotonicNs } from '../base/clock.js';
+import { formatNs } from '../base/units.js';
+import type { MaintenanceEvent, MaintenancePhase } from '../maintenance/events.js';
+import type { Style } from './terminal.js';
+
+const REDRAW_INTERVAL_NS = 40_000_000n;
+const BAR_COLUMNS = 24;
+
+const PHASE_TEXTS: Readonly<Record<MaintenancePhase, string>> = {
+  quiesce: 'loading the patches; the VMs run',
+  freeze: 'freezing the VMs',
+  'digest-at-halt': 'frozen: reading memory',
+  patch: 'frozen: patching the host',
+  'digest-at-release': 'frozen: reading memory again',
+  release: 'released: the VMs run',
+  'clock-sync': 'synchronising the clocks',
+  check: "checking the guests' invariants",
+  done: 'done',
+};
+
+export interface Progress extends Disposable {
+  /** A line of text for what is under way. */
+  say(text: string): void;
+  onEvent(event: MaintenanceEvent): void;
+}
+
+const SILENT: Progress = { say() {}, onEvent() {}, [Symbol.dispose]() {} };
+
+/** Live progress on standard error, where that is a terminal; nothing elsewhere. Gone when disposed. */
+export function showProgress(style: Style, wanted: boolean): Progress {
+  if (!wanted || process.stderr.isTTY !== true) return SILENT;
+  const update = createLogUpdate(process.stderr, { showCursor: true });
+  const startedAtNs = monotonicNs();
+  let drawnAtNs = 0n;
+  let headline = '';
+  let detail = '';
+
+  // Some of the events are inside the blackout, which drawing must not prolong.
+  const draw = (isUrgent: boolean) => {
+    const nowNs = monotonicNs();
+    if (!isUrgent && nowNs - drawnAtNs < REDRAW_INTERVAL_NS) return;
+    drawnAtNs = nowNs;
+    const elapsed = style.dim(formatNs(Number(nowNs - startedAtNs)));
+    update(`${style.cyan('●')} ${headline} ${elapsed}${detail === '' ? '' : `\n  ${detail}`}`);
+  };
+
+  return {
+    say(text) {
+      headline = text;
+      detail = '';
+      draw(true);
+    },
+    onEvent(event) {
+      if (event.type === 'phase') this.say(PHASE_TEXTS[event.phase]);
+      if (event.type !== 'patch-progress') return;
+      const done = Math.round(event.progress * BAR_COLUMNS);
+      const bar = '━'.repeat(done) + style.dim('─'.repeat(BAR_COLUMNS - done));
+      detail = `${bar} ${event.patch}${event.message === undefined ? '' : style.dim(` ${event.message}`)}`;
+      draw(false);
+    },
+    [Symbol.dispose]() {
+      update.clear();
+    },
+  };
+}

@@ -1,0 +1,40 @@
+import { formatBytes, formatNs } from '../../base/units.js';
+import type { MaintenanceReport, TickerImpact } from '../../maintenance/report.js';
+import type { Style } from '../terminal.js';
+
+/** The last lines: whether all is well, in one sentence, and what is not. */
+export function renderVerdict(report: MaintenanceReport, style: Style): string {
+  const headline = report.ok
+    ? `${style.green('✔')} ${style.bold('Memory preserved')}: ${summary(report)}`
+    : `${style.red('✘')} ${style.bold('Not preserved as promised')}: ${summary(report)}`;
+  return [headline, ...report.problems.map((problem) => `  ${style.red('•')} ${problem}`)].join('\n');
+}
+
+function summary({ vms, budgetMs }: MaintenanceReport): string {
+  const preserved = vms.filter((vm) => vm.memory === 'preserved').length;
+  const readBytes = vms.reduce((sum, vm) => sum + vm.bytesRead, 0);
+  const longestNs = Math.max(0, ...vms.map((vm) => vm.blackoutNs));
+  return (
+    `${preserved} of ${vms.length} VMs, ${formatBytes(readBytes)} compared, ` +
+    `blackout at most ${formatNs(longestNs)} of a budget of ${formatNs(budgetMs * 1e6)}`
+  );
+}
+
+/** What the guests that read their clock felt of the freeze, a line each. */
+export function renderTickers({ vms }: MaintenanceReport, style: Style): string {
+  const lines = vms.flatMap((vm) => (vm.ticker === null ? [] : [tickerLine(vm.name, vm.ticker, style)]));
+  return lines.length === 0 ? '' : [style.bold('Felt inside the guest'), ...lines].join('\n');
+}
+
+function tickerLine(name: string, ticker: TickerImpact, style: Style): string {
+  const exact = {
+    true: style.green('equals its pauses to the nanosecond'),
+    false: style.red(`differs from its pauses of ${formatNs(ticker.pausedNs)}`),
+    null: style.yellow('not comparable: it did not tick around the freeze'),
+  }[String(ticker.exact) as 'true' | 'false' | 'null'];
+  return (
+    `${name}: longest gap between two ticks ${style.bold(formatNs(ticker.trueGapMaxNs))} in truth, ` +
+    `${formatNs(ticker.guestGapMaxNs)} by its own clock; wall clock stepped ${formatNs(ticker.wallJumpMaxNs)};\n` +
+    `  time it did not see: ${ticker.hiddenNs.toLocaleString('en')} ns, which ${exact}`
+  );
+}

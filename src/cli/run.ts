@@ -1,0 +1,125 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Command, Option } from 'commander';
+import { isStandstillError } from '../base/errors.js';
+import { Host } from '../host/host.js';
+import type { MaintenanceReport } from '../maintenance/report.js';
+import { writeComponents } from './demo/components.js';
+import { EXIT_NOT_OK, EXIT_OK } from './exit-codes.js';
+import { collect, durationMs, wholeNumber } from './flags.js';
+import { catchInterrupts, type Interrupt } from './interrupt.js';
+import type { Leave } from './leave.js';
+import { type Progress, showProgress } from './progress.js';
+import { renderTimeline } from './render/timeline.js';
+import { renderTickers, renderVerdict } from './render/verdict.js';
+import { renderVms } from './render/vm-tables.js';
+import { PROGRAMS_DEFAULT, planRun, type RunFlags, type RunPlan } from './run-options.js';
+import { type Terminal, terminalOf } from './terminal.js';
+
+const VMS_MAX = 1000;
+const DAY_MS = 24 * 3_600_000;
+
+/** `standstill run`: the main job, end to end. */
+export function runCommand(leave: Leave): Command {
+  return new Command('run')
+    .summary('freeze VMs, patch the host behind them, resume them, prove their memory')
+    .description(
+      'Creates a host with VMs and lets them run, freezes them, applies patches to the host behind them, resumes them\n' +
+        'within the budget, synchronises their clocks, and proves that nothing in their memory moved.',
+    )
+    .addOption(flag('--vms <number>', 'how many VMs', wholeNumber('--vms', 1, VMS_MAX)).default(4))
+    .option('--memory <size>', "RAM of each VM, bytes or text such as '64MiB'", '64MiB')
+    .option(
+      '--program <name>',
+      `guest program, repeatable; dealt out in turn (default: ${PROGRAMS_DEFAULT.join(', ')})`,
+      collect,
+    )
+    .option('--patch <module>', 'patch module, repeatable; applied in order (default: three built-in ones)', collect)
+    .addOption(flag('--budget <time>', 'longest freeze', durationMs('--budget', DAY_MS)).default(30_000, '30s'))
+    .option('--proof <kind>', 'how much of memory is compared: full, sampled, none', 'full')
+    .addOption(
+      flag(
+        '--seed <number>',
+        'decides the guests, the components, the fault',
+        wholeNumber('--seed', 0, 2 ** 53 - 1),
+      ).default(undefined, 'random, printed'),
+    )
+    .addOption(
+      flag('--duration <time>', 'how long the VMs run before', durationMs('--duration', DAY_MS)).default(1000, '1s'),
+    )
+    .option('--fault <kind>', 'negative control: flip-bit or flip-bit=<vm> flips a bit of frozen RAM')
+    .option('--json', 'print the report as one JSON object')
+    .option('--no-color', 'no colour; NO_COLOR does the same')
+    .addHelpText('after', HELP_EXIT_CODES)
+    .action((flags: RunFlags) => run(flags, leave));
+}
+
+const HELP_EXIT_CODES = `
+Exit codes: 0 memory preserved, invariants hold, budget kept; 1 not so; 2 usage; 130 Ctrl-C, 143 SIGTERM.`;
+
+const flag = (names: string, text: string, parse: (text: string) => number): Option =>
+  new Option(names, text).argParser(parse);
+
+async function run(flags: RunFlags, leave: Leave): Promise<void> {
+  const plan = planRun(flags);
+  const host = await Host.create();
+  using interrupt = catchInterrupts(() => host[Symbol.dispose]());
+  let exitCode: number = EXIT_NOT_OK;
+  try {
+    const report = await maintain(host, plan, interrupt, terminalOf(process.stderr, flags.color), flags.json !== true);
+    const text = flags.json === true ? `${JSON.stringify(report, null, 2)}\n` : render(report, flags);
+    process.stdout.write(text);
+    exitCode = report.ok ? EXIT_OK : EXIT_NOT_OK;
+  } catch (error) {
+    if (interrupt.exitCode === undefined || !isStandstillError(error, 'ERR_ABORTED')) throw error;
+    process.stderr.write('Interrupted: the VMs were resumed and closed, the temporary folder is removed.\n');
+    exitCode = interrupt.exitCode;
+  } finally {
+    await host.close();
+  }
+  await leave(exitCode, host.abandonedThreads);
+}
+
+async function maintain(
+  host: Host,
+  plan: RunPlan,
+  { signal }: Interrupt,
+  { style }: Terminal,
+  showsProgress: boolean,
+): Promise<MaintenanceReport> {
+  using progress: Progress = showProgress(style, showsProgress);
+  progress.say(`creating ${plan.vms.length} VMs`);
+  for (const options of plan.vms) {
+    const vm = await host.createVm(options);
+    signal.throwIfAborted();
+    vm.start();
+  }
+  progress.say('the VMs run');
+  await Promise.all([
+    plan.isDemo ? writeComponents(host.directory, plan.seed) : undefined,
+    sleep(plan.durationMs, undefined, { signal }).catch(() => signal.throwIfAborted()),
+  ]);
+  signal.throwIfAborted();
+  return await host.applyMaintenance({
+    patches: plan.patches,
+    budgetMs: plan.budgetMs,
+    proof: plan.proof,
+    seed: plan.seed,
+    faults: plan.faults,
+    signal,
+    onEvent: (event) => progress.onEvent(event),
+  });
+}
+
+function render(report: MaintenanceReport, flags: RunFlags): string {
+  const terminal = terminalOf(process.stdout, flags.color);
+  const { style } = terminal;
+  const title = `${style.bold('Memory-preserving maintenance')} ${style.dim(`seed ${report.seed}`)}`;
+  const sections = [
+    title,
+    renderTimeline(report, terminal),
+    renderVms(report.vms, terminal),
+    renderTickers(report, style),
+    renderVerdict(report, style),
+  ];
+  return `\n${sections.filter((section) => section !== '').join('\n\n')}\n\n`;
+}

@@ -1,0 +1,227 @@
+import { rmSync } from 'node:fs';
+import { mkdir, mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { z } from 'zod';
+import { onAbort } from '../base/abort.js';
+import { StandstillError, show } from '../base/errors.js';
+import { parseOptions } from '../base/options.js';
+import { FreezeScope, type FreezeSettings, freezeFields } from '../maintenance/freeze-scope.js';
+import { performMaintenance } from '../maintenance/maintenance.js';
+import { type MaintenanceOptions, type MaintenancePlan, maintenanceSchema } from '../maintenance/options.js';
+import { PatchPool } from '../maintenance/patch-pool.js';
+import type { MaintenanceReport } from '../maintenance/report.js';
+import type { NativeVmConfig } from '../native/contract.js';
+import { createFromConfig, EmulatedVm } from '../vm/emulated-vm.js';
+import { assertFitsMachine, nativeVmConfig, type VmOptions } from '../vm/options.js';
+import type { Vm } from '../vm/vm.js';
+import { type HostOptions, parseHostOptions } from './options.js';
+
+const freezeSchema = z.strictObject({ ...freezeFields, vms: z.array(z.custom<Vm>(), 'an array of VMs').optional() });
+
+export interface FreezeOptions extends FreezeSettings {
+  /** Default: every VM of the host that is not closed. */
+  vms?: readonly Vm[] | undefined;
+}
+
+interface ActiveMaintenance {
+  readonly stop: AbortController;
+  readonly done: Promise<unknown>;
+}
+
+/**
+ * A host: it owns VMs, the folder of its components and the workers that patch it. It holds its VMs strongly, so close
+ * it: `await using host = await Host.create()` does.
+ */
+export class Host implements Disposable, AsyncDisposable {
+  /** Where the host's components lie; handed to each patch. */
+  readonly directory: string;
+  readonly #ownsDirectory: boolean;
+  readonly #vms = new Set<EmulatedVm>();
+  readonly #inCreation = new Set<NativeVmConfig>();
+  readonly #pool: PatchPool;
+  #names = 0;
+  #maintenance: ActiveMaintenance | undefined;
+  #closed = false;
+
+  private constructor(directory: string, ownsDirectory: boolean, pool: PatchPool) {
+    this.directory = directory;
+    this.#ownsDirectory = ownsDirectory;
+    this.#pool = pool;
+  }
+
+  /** Rejects with ERR_INVALID_OPTION, ERR_UNKNOWN_OPTION, or the file system's error where the folder cannot be made. */
+  static async create(options: HostOptions = {}): Promise<Host> {
+    const { directory, ...limits } = parseHostOptions(options);
+    const made = directory === undefined ? await mkdtemp(join(tmpdir(), 'standstill-')) : resolve(directory);
+    if (directory !== undefined) await mkdir(made, { recursive: true });
+    return new Host(made, directory === undefined, new PatchPool(made, limits));
+  }
+
+  /** The VMs that are not closed, in the order of their creation. */
+  get vms(): readonly Vm[] {
+    return this.#open();
+  }
+
+  /** Patch workers that are blocked in native code since they were cancelled: their threads cannot be had back. */
+  get abandonedThreads(): number {
+    return this.#pool.abandonedThreads;
+  }
+
+  /**
+   * Creates a VM in state 'created'. Rejects with ERR_INVALID_OPTION (a name that is taken and more RAM in all than the
+   * machine has, too), ERR_UNKNOWN_OPTION, ERR_UNKNOWN_PROGRAM, ERR_UNKNOWN_PARAMETER, ERR_OUT_OF_MEMORY,
+   * ERR_THREAD_FAILED, ERR_HOST_CLOSED.
+   */
+  async createVm(options: VmOptions): Promise<Vm> {
+    this.#assertOpen();
+    const config = nativeVmConfig(options, (program) => this.#freeName(program));
+    this.#assertRoomFor(config);
+    this.#inCreation.add(config);
+    try {
+      const vm = await createFromConfig(config);
+      if (this.#closed) vm.close();
+      this.#assertOpen();
+      this.#vms.add(vm);
+      return vm;
+    } finally {
+      this.#inCreation.delete(config);
+    }
+  }
+
+  /**
+   * Freezes VMs until the scope is left, at most for the budget. Synchronous; microseconds a VM. Throws ERR_BUSY (one of
+   * them is in a freeze), ERR_PAUSE_TIMEOUT, ERR_VM_CLOSED, ERR_INVALID_OPTION, ERR_UNKNOWN_OPTION, ERR_HOST_CLOSED; no
+   * VM is frozen then.
+   */
+  freeze(options: FreezeOptions = {}): FreezeScope {
+    this.#assertOpen();
+    const { vms, ...settings } = parseOptions(freezeSchema, options, 'a freeze');
+    return FreezeScope.begin(this.#targets(vms, 'a freeze'), settings);
+  }
+
+  /**
+   * Freezes VMs, patches the host behind them, resumes them within the budget, synchronises their clocks and reports
+   * what happened to them. What goes wrong with a patch or with memory is in the report. It rejects where the operation
+   * was not done: ERR_INVALID_OPTION, ERR_UNKNOWN_OPTION, ERR_MAINTENANCE_ACTIVE, ERR_HOST_CLOSED,
+   * ERR_PATCH_NOT_FOUND, ERR_PATCH_INVALID and ERR_PATCH_ABANDONED (no slot left) before the freeze, ERR_BUSY,
+   * ERR_PAUSE_TIMEOUT and ERR_VM_CLOSED at its begin, ERR_ABORTED at any time; the VMs run as before.
+   */
+  async applyMaintenance(options: MaintenanceOptions = {}): Promise<MaintenanceReport> {
+    this.#assertOpen();
+    const plan = this.#planOf(options);
+    if (this.#maintenance !== undefined) {
+      throw new StandstillError(
+        'ERR_MAINTENANCE_ACTIVE',
+        'Expected no maintenance under way on this host but there is',
+      );
+    }
+    const stop = new AbortController();
+    const done = this.#perform(plan, stop);
+    this.#maintenance = { stop, done };
+    try {
+      return await done;
+    } finally {
+      this.#maintenance = undefined;
+    }
+  }
+
+  /**
+   * Aborts a maintenance under way, closes the VMs, ends the patch workers and removes a temporary folder. Idempotent.
+   * It waits for a patch at most its grace, twice.
+   */
+  async close(): Promise<void> {
+    this.#shut();
+    await this.#maintenance?.done.catch(() => {});
+    this.#removeDirectory();
+  }
+
+  /** Like `close`, without waiting for the patch workers to end. */
+  [Symbol.dispose](): void {
+    this.#shut();
+    this.#removeDirectory();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #shut(): void {
+    this.#closed = true;
+    this.#maintenance?.stop.abort(new StandstillError('ERR_ABORTED', 'The host was closed during the maintenance'));
+    for (const vm of this.#vms) vm.close();
+    this.#vms.clear();
+  }
+
+  #removeDirectory(): void {
+    if (this.#ownsDirectory) rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  async #perform(plan: MaintenancePlan, stop: AbortController): Promise<MaintenanceReport> {
+    if (plan.signal === undefined) return await performMaintenance(plan, this.#pool, stop);
+    const { signal } = plan;
+    using _listener = onAbort(signal, () => {
+      stop.abort(new StandstillError('ERR_ABORTED', 'The maintenance was aborted', { cause: signal.reason }));
+    });
+    return await performMaintenance(plan, this.#pool, stop);
+  }
+
+  #planOf(options: MaintenanceOptions): MaintenancePlan {
+    const parsed = parseOptions(maintenanceSchema, options, 'a maintenance');
+    const targets = this.#targets(parsed.vms, 'a maintenance');
+    for (const fault of parsed.faults) {
+      const vm = targets.find((target) => target.name === fault.vm);
+      if (vm !== undefined && fault.gpa < vm.ramBytes) continue;
+      const expected = vm === undefined ? 'the name of a maintained VM' : `an address below ${vm.ramBytes}`;
+      const received = show(vm === undefined ? fault.vm : fault.gpa);
+      throw new StandstillError('ERR_INVALID_OPTION', `Expected ${expected} for a fault but received ${received}`);
+    }
+    return { ...parsed, targets };
+  }
+
+  #targets(vms: readonly Vm[] | undefined, what: string): EmulatedVm[] {
+    const targets = vms === undefined ? this.#open() : vms.map((vm) => this.#own(vm, what));
+    if (targets.length > 0 && new Set(targets).size === targets.length) return targets;
+    const received = targets.length === 0 ? 'none' : 'one twice';
+    throw new StandstillError('ERR_INVALID_OPTION', `Expected VMs, each once, for ${what} but received ${received}`);
+  }
+
+  #own(vm: Vm, what: string): EmulatedVm {
+    if (vm instanceof EmulatedVm && this.#vms.has(vm)) return vm;
+    const message = `Expected VMs of this host for ${what} but received ${show(vm?.name ?? vm)}`;
+    throw new StandstillError('ERR_INVALID_OPTION', message);
+  }
+
+  #open(): EmulatedVm[] {
+    for (const vm of this.#vms) {
+      if (vm.state === 'closed') this.#vms.delete(vm);
+    }
+    return [...this.#vms];
+  }
+
+  #freeName(program: string): string {
+    const taken = new Set(this.#present().map(({ name }) => name));
+    do this.#names += 1;
+    while (taken.has(`${program}-${this.#names}`));
+    return `${program}-${this.#names}`;
+  }
+
+  /** The VMs that are there or about to be. */
+  #present(): { readonly name: string; readonly ramBytes: number }[] {
+    return [...this.#open(), ...this.#inCreation];
+  }
+
+  #assertRoomFor(config: NativeVmConfig): void {
+    const present = this.#present();
+    if (present.some(({ name }) => name === config.name)) {
+      const message = `Expected a name that no VM of this host has but received ${show(config.name)}`;
+      throw new StandstillError('ERR_INVALID_OPTION', message);
+    }
+    const totalBytes = present.reduce((sum, { ramBytes }) => sum + ramBytes, config.ramBytes);
+    assertFitsMachine(totalBytes, 'the RAM of all VMs of a host');
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new StandstillError('ERR_HOST_CLOSED', 'Expected an open host but it is closed');
+  }
+}

@@ -1,0 +1,54 @@
+import { z } from 'zod';
+import { StandstillError, show } from '../base/errors.js';
+import { parseOptions } from '../base/options.js';
+import { GIB, MIB, parseBytes } from '../base/units.js';
+
+const EXPECTED_BYTES = "bytes or text such as '256 MiB'";
+const EXPECTED_GRACE = 'milliseconds from 0 to 60000';
+const HEAP_BYTES_DEFAULT = 512 * MIB;
+const RESIDENT_BYTES_DEFAULT = GIB;
+const PATCH_BYTES_MIN = 16 * MIB;
+
+const bytesSchema = z.union([z.number(), z.string()], EXPECTED_BYTES);
+
+const hostOptionsSchema = z.strictObject({
+  directory: z.string('a path').min(1, 'a path').optional(),
+  patchHeapBytes: bytesSchema.default(HEAP_BYTES_DEFAULT),
+  patchResidentBytes: bytesSchema.default(RESIDENT_BYTES_DEFAULT),
+  patchGraceMs: z.number(EXPECTED_GRACE).min(0, EXPECTED_GRACE).max(60_000, EXPECTED_GRACE).default(1000),
+});
+
+export interface HostOptions {
+  /** The host's folder, where its components lie. Default: a new temporary folder, which `close` removes. */
+  directory?: string | undefined;
+  /** Limit of a patch's JavaScript heap, as bytes or '512 MiB', at least 16 MiB. Default 512 MiB. */
+  patchHeapBytes?: number | string | undefined;
+  /** Limit of how much resident memory may grow while a patch runs, its buffers included. Default 1 GiB. */
+  patchResidentBytes?: number | string | undefined;
+  /** From the cancellation of a patch to the termination of its worker, in milliseconds, 0 to 60,000. Default 1,000. */
+  patchGraceMs?: number | undefined;
+}
+
+export interface ParsedHostOptions {
+  readonly directory: string | undefined;
+  readonly heapBytesMax: number;
+  readonly residentBytesMax: number;
+  readonly graceMs: number;
+}
+
+export function parseHostOptions(options: HostOptions): ParsedHostOptions {
+  const parsed = parseOptions(hostOptionsSchema, options, 'a host');
+  return {
+    directory: parsed.directory,
+    heapBytesMax: patchBytes(parsed.patchHeapBytes, 'patchHeapBytes'),
+    residentBytesMax: patchBytes(parsed.patchResidentBytes, 'patchResidentBytes'),
+    graceMs: parsed.patchGraceMs,
+  };
+}
+
+function patchBytes(value: number | string, name: string): number {
+  const bytes = parseBytes(value, `'${name}' of a host`);
+  if (bytes >= PATCH_BYTES_MIN) return bytes;
+  const message = `Expected at least 16 MiB for '${name}' of a host but received ${show(value)}`;
+  throw new StandstillError('ERR_INVALID_OPTION', message);
+}

@@ -1,0 +1,42 @@
+export { ERROR_CODES, type ErrorCode } from './base/error-codes.js';
+export { isStandstillError, StandstillError } from './base/errors.js';
+export { type FreezeOptions, Host } from './host/host.js';
+export type { HostOptions } from './host/options.js';
+export type { MaintenanceEvent, MaintenancePhase } from './maintenance/events.js';
+export type { ClockSyncOptions, FreezeRecord, FreezeScope, FreezeSettings } from './maintenance/freeze-scope.js';
+export type { FlipBitFault, MaintenanceOptions } from './maintenance/options.js';
+export { definePatch, type PatchContext, type PatchModule, type PatchProgress } from './maintenance/patch-module.js';
+export type { PatchSpec } from './maintenance/patch-source.js';
+export type { Phases } from './maintenance/phases.js';
+export type { ChangedPages, MemoryProof, MemoryVerdict, Proof } from './maintenance/proof.js';
+export {
+  type MaintenanceReport,
+  type PatchReport,
+  type PatchStatus,
+  REPORT_SCHEMA_VERSION,
+  type TickerImpact,
+  type VmReport,
+} from './maintenance/report.js';
+export type { ResumedBy, SyncMode, VmState } from './native/contract.js';
+export {
+  type DeterminismOptions,
+  type DeterminismReport,
+  type DeterminismRun,
+  verifyDeterminism,
+} from './vm/determinism.js';
+export { EmulatedVm } from './vm/emulated-vm.js';
+export type { VmOptions } from './vm/options.js';
+export { type GuestProgram, type GuestProgramParam, guestPrograms, type ProgramParams } from './vm/programs.js';
+export { STATE_TABLE, type VmOperation, type VmOutcome } from './vm/state-table.js';
+export type {
+  CheckResult,
+  DigestOptions,
+  EpochResult,
+  MemoryDigest,
+  PauseLatency,
+  PauseOptions,
+  TickerStats,
+  Vm,
+  VmClock,
+  VmStats,
+} from './vm/vm.js';

@@ -1,0 +1,18 @@
+import type { PatchProgress } from './patch-module.js';
+
+export type MaintenancePhase =
+  | 'quiesce'
+  | 'freeze'
+  | 'digest-at-halt'
+  | 'patch'
+  | 'digest-at-release'
+  | 'release'
+  | 'clock-sync'
+  | 'check'
+  | 'done';
+
+/** What a maintenance tells while it is under way. */
+export type MaintenanceEvent =
+  | { readonly type: 'phase'; readonly phase: MaintenancePhase }
+  | ({ readonly type: 'patch-progress'; readonly patch: string } & PatchProgress)
+  | { readonly type: 'patch-end'; readonly patch: string; readonly ok: boolean };

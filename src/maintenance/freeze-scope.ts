@@ -1,0 +1,137 @@
+import { z } from 'zod';
+import { monotonicNs, sleepMs } from '../base/clock.js';
+import { NS_PER_MS } from '../base/units.js';
+import { addon } from '../native/addon.js';
+import type { NativeFreeze, NativeFreezeRecord, SyncMode } from '../native/contract.js';
+import { type EmulatedVm, HANDSHAKE_TIMEOUT_MS_DEFAULT, nativeHandle, timeoutMsSchema } from '../vm/emulated-vm.js';
+
+export const BUDGET_MS_DEFAULT = 30_000;
+const BUDGET_MS_MAX = 24 * 3_600_000;
+
+const FIRST_STEP_TIMEOUT_MS = 5000;
+const POLL_MS = 1;
+
+const EXPECTED_BUDGET = 'milliseconds above 0, up to 86400000';
+const EXPECTED_DELAY = 'milliseconds from 0 to 86400000';
+const EXPECTED_SLEW = 'parts per million above 0, up to 100000';
+
+const clockSyncSchema = z.strictObject({
+  mode: z.enum(['step', 'slew', 'off'], "'step', 'slew' or 'off'").default('step'),
+  delayMs: z.number(EXPECTED_DELAY).min(0, EXPECTED_DELAY).max(BUDGET_MS_MAX, EXPECTED_DELAY).default(0),
+  slewPpm: z.number(EXPECTED_SLEW).positive(EXPECTED_SLEW).max(100_000, EXPECTED_SLEW).default(500),
+});
+
+export const budgetMsSchema = z
+  .number(EXPECTED_BUDGET)
+  .positive(EXPECTED_BUDGET)
+  .max(BUDGET_MS_MAX, EXPECTED_BUDGET)
+  .default(BUDGET_MS_DEFAULT);
+
+/** The options that every freeze takes, as fields of a zod schema. */
+export const freezeFields = {
+  budgetMs: budgetMsSchema,
+  handshakeTimeoutMs: timeoutMsSchema.default(HANDSHAKE_TIMEOUT_MS_DEFAULT),
+  clockSync: clockSyncSchema.prefault({}),
+};
+
+export interface ClockSyncOptions {
+  /** How the guest's wall clock catches up after the resume: at once, at a limited rate, or not at all. Default 'step'. */
+  mode?: SyncMode | undefined;
+  /** From the resume to the synchronisation, in milliseconds, 0 to 24 h. Default 0. */
+  delayMs?: number | undefined;
+  /** Rate of a slew in parts per million of guest time, above 0 up to 100,000. Default 500. */
+  slewPpm?: number | undefined;
+}
+
+export interface FreezeSettings {
+  /**
+   * From the request on, in milliseconds above 0, up to 24 h; default 30,000. When it has passed, the engine's own timer
+   * thread releases the VMs, whatever JavaScript is doing.
+   */
+  budgetMs?: number | undefined;
+  /** How long to wait for all guests to halt, in milliseconds; default 1,000. */
+  handshakeTimeoutMs?: number | undefined;
+  clockSync?: ClockSyncOptions | undefined;
+}
+
+/** The settings after validation, with every default applied. */
+export type ParsedFreezeSettings = z.output<z.ZodObject<typeof freezeFields>>;
+
+/** One VM's stamps of a freeze, on CLOCK_MONOTONIC in nanoseconds; 0 for what has not happened. */
+export type FreezeRecord = NativeFreezeRecord;
+
+/**
+ * A freeze that is under way: its VMs are halted with their memory in place. Whatever leaves the scope, by return, throw
+ * or deadline, resumes those that ran before. `using` releases; `await using` also waits until the clocks are right.
+ */
+export class FreezeScope implements Disposable, AsyncDisposable {
+  readonly #native: NativeFreeze;
+  readonly #vms: readonly EmulatedVm[];
+
+  private constructor(native: NativeFreeze, vms: readonly EmulatedVm[]) {
+    this.#native = native;
+    this.#vms = vms;
+  }
+
+  /** Synchronous; takes microseconds a VM. ERR_BUSY, ERR_PAUSE_TIMEOUT, ERR_VM_CLOSED: no VM is frozen then. */
+  static begin(vms: readonly EmulatedVm[], settings: ParsedFreezeSettings): FreezeScope {
+    const native = addon.freeze(
+      vms.map((vm) => vm[nativeHandle]),
+      {
+        budgetNs: settings.budgetMs * NS_PER_MS,
+        handshakeTimeoutNs: settings.handshakeTimeoutMs * NS_PER_MS,
+        syncMode: settings.clockSync.mode,
+        syncDelayNs: settings.clockSync.delayMs * NS_PER_MS,
+        slewPpm: settings.clockSync.slewPpm,
+      },
+    );
+    return new FreezeScope(native, vms);
+  }
+
+  /** Resumes the VMs that the deadline has not resumed yet. Idempotent. */
+  release(): void {
+    this.#native.release();
+  }
+
+  /** Nanoseconds until the deadline; negative once it has passed. */
+  get remainingNs(): number {
+    return this.#native.remainingNs();
+  }
+
+  /** True once the VMs run again, whoever released them. */
+  get released(): boolean {
+    return this.#native.released;
+  }
+
+  /**
+   * Resolves when every VM runs again and its clock is synchronised. A guest thread that gets no processor within 5 s of
+   * that is not waited for any longer.
+   */
+  async settled(): Promise<void> {
+    await this.#native.settled();
+    const deadlineAtNs = monotonicNs() + BigInt(FIRST_STEP_TIMEOUT_MS * NS_PER_MS);
+    while (this.#awaitsFirstStep() && monotonicNs() < deadlineAtNs) await sleepMs(POLL_MS);
+  }
+
+  /** What has happened so far, one record a VM, in the order in which they were given. */
+  records(): FreezeRecord[] {
+    return this.#native.records();
+  }
+
+  /** The engine is done with a guest when it has woken it; the guest stamps its first step itself. */
+  #awaitsFirstStep(): boolean {
+    return this.records().some((record, index) => {
+      const state = this.#vms[index]?.state;
+      return record.wasRunning && record.resumedAtNs === 0n && (state === 'running' || state === 'idle');
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.release();
+    await this.settled();
+  }
+}

@@ -1,0 +1,75 @@
+import { stat } from 'node:fs/promises';
+import { basename, extname, resolve } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { z } from 'zod';
+import { StandstillError, show, unexpected } from '../base/errors.js';
+
+const EXPECTED_MODULE = 'a path or a file URL of a patch module';
+
+const moduleSchema = z.union([z.string().min(1), z.instanceof(URL)], EXPECTED_MODULE);
+const EXPECTED_PATCH = `${EXPECTED_MODULE}, or an object with one as its module`;
+
+export const patchSchema = z.union(
+  [
+    moduleSchema,
+    z.strictObject({
+      module: moduleSchema,
+      name: z.string('text').min(1, 'text').optional(),
+      options: z.unknown().optional(),
+    }),
+  ],
+  EXPECTED_PATCH,
+);
+
+/** A patch as a user names it: its module alone, or with a name for the report and with options. */
+export type PatchSpec =
+  | string
+  | URL
+  | {
+      /** A path, relative to the working directory, or a file URL. */
+      module: string | URL;
+      /** In the report; default: the module's file name. */
+      name?: string | undefined;
+      /** Handed to the module; anything that can be cloned to another thread. */
+      options?: unknown;
+    };
+
+/** A patch whose module is known to be a file. */
+export interface PatchSource {
+  readonly name: string;
+  readonly url: string;
+  readonly options: unknown;
+}
+
+/** Rejects with ERR_PATCH_NOT_FOUND where the module is no file, ERR_INVALID_OPTION where its options cannot be cloned. */
+export async function locatePatch(spec: PatchSpec): Promise<PatchSource> {
+  const detailed = typeof spec === 'string' || spec instanceof URL ? { module: spec } : spec;
+  const path = modulePath(detailed.module);
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isFile() !== true) {
+    throw new StandstillError('ERR_PATCH_NOT_FOUND', `Expected a patch module at ${path} but there is no such file`);
+  }
+  const name = ('name' in detailed ? detailed.name : undefined) ?? basename(path, extname(path));
+  const options = 'options' in detailed ? detailed.options : undefined;
+  assertCloneable(options, name);
+  return { name, url: pathToFileURL(path).href, options };
+}
+
+function modulePath(module: string | URL): string {
+  const isUrl = module instanceof URL || module.startsWith('file:');
+  if (!isUrl) return resolve(module);
+  try {
+    return fileURLToPath(module);
+  } catch (cause) {
+    const expected = `Expected ${EXPECTED_MODULE} but received ${show(String(module))}`;
+    throw new StandstillError('ERR_INVALID_OPTION', expected, { cause });
+  }
+}
+
+function assertCloneable(options: unknown, name: string): void {
+  try {
+    structuredClone(options);
+  } catch {
+    throw unexpected('ERR_INVALID_OPTION', 'options that can be cloned to a thread', `patch '${name}'`, options);
+  }
+}

@@ -1,0 +1,60 @@
+import { monotonicNs } from '../base/clock.js';
+import { StandstillError } from '../base/errors.js';
+import { NS_PER_MS } from '../base/units.js';
+import type { MaintenanceEvent } from './events.js';
+import type { PatchProgress } from './patch-module.js';
+import type { PatchSession } from './patch-pool.js';
+import type { PatchSource } from './patch-source.js';
+import type { TaskEnd } from './patch-task.js';
+
+/** A patch that was started, and how it ended; `end` is undefined for one that was skipped. */
+export interface PatchRun {
+  readonly patch: PatchSource;
+  readonly startedAtNs: bigint;
+  readonly end: TaskEnd | undefined;
+}
+
+export interface PatchingControl {
+  /** Aborted where the whole maintenance is to stop. */
+  readonly stop: AbortSignal;
+  /** All patches together, the grace of a cancelled one included. */
+  readonly budgetNs: number;
+  readonly graceMsMax: number;
+  /** True once the VMs run again: nothing is started any more. */
+  readonly released: () => boolean;
+  readonly emit: (event: MaintenanceEvent) => void;
+}
+
+/** At most this share of what is left for the patches goes to the grace of a cancelled one. */
+const GRACE_SHARE_MAX = 0.25;
+
+/** Runs the patches in order, until one fails or their budget has run out; the rest is skipped. */
+export async function runPatches(
+  session: PatchSession,
+  patches: readonly PatchSource[],
+  control: PatchingControl,
+): Promise<PatchRun[]> {
+  const budgetMs = Math.max(0, control.budgetNs / NS_PER_MS);
+  const graceMs = Math.min(control.graceMsMax, budgetMs * GRACE_SHARE_MAX);
+  const outOfBudget = new AbortController();
+  const timer = setTimeout(() => outOfBudget.abort(budgetError()), budgetMs - graceMs);
+  const cancel = AbortSignal.any([control.stop, outOfBudget.signal]);
+  try {
+    const runs: PatchRun[] = [];
+    for (const patch of patches) {
+      const startedAtNs = monotonicNs();
+      const blocked = cancel.aborted || control.released() || runs.some((run) => run.end?.error !== undefined);
+      const onProgress = (progress: PatchProgress) =>
+        control.emit({ type: 'patch-progress', patch: patch.name, ...progress });
+      const end = blocked ? undefined : await session.run(patch, { cancel, graceMs, onProgress });
+      runs.push({ patch, startedAtNs, end });
+      if (end !== undefined) control.emit({ type: 'patch-end', patch: patch.name, ok: end.error === undefined });
+    }
+    return runs;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+const budgetError = () =>
+  new StandstillError('ERR_PATCH_BUDGET', 'Expected the patch to be done within the budget but it was cancelled');

@@ -1,0 +1,65 @@
+import { PAGE_BYTES } from '../vm/options.js';
+import type { DigestOptions, MemoryDigest } from '../vm/vm.js';
+
+/** How much of memory is read at the halt and again as the last act before the release. */
+export type Proof = 'full' | 'sampled' | 'none';
+
+/**
+ * 'preserved': the bytes read at the release equal those read at the halt. 'changed': they do not. 'unproven': nothing
+ * was compared, by the user's wish, for want of time, or because the guest ran before the closing digest was done.
+ */
+export type MemoryVerdict = 'preserved' | 'changed' | 'unproven';
+
+export interface ChangedPages {
+  /** How many of the pages read differ. */
+  count: number;
+  /** Number and guest physical address of the first of them. */
+  firstPage: number;
+  firstGpa: number;
+}
+
+export interface MemoryProof {
+  memory: MemoryVerdict;
+  /** CRC-64/NVME of the bytes read, as 16 hexadecimal digits; null where it was not taken. */
+  digestBefore: string | null;
+  digestAfter: string | null;
+  /** What the closing digest read, and so what the verdict stands on; all of RAM with a full proof. */
+  bytesRead: number;
+  changedPages: ChangedPages | null;
+}
+
+export function digestOptions(proof: Exclude<Proof, 'none'>, share: number, seed: bigint): DigestOptions {
+  return proof === 'full' ? {} : { share, seed };
+}
+
+export function compareDigests(before: MemoryDigest | undefined, after: MemoryDigest | undefined): MemoryProof {
+  const changedPages = before === undefined || after === undefined ? null : comparePages(before, after);
+  return {
+    memory: verdict(before, after, changedPages),
+    digestBefore: before === undefined ? null : hex64(before.value),
+    digestAfter: after === undefined ? null : hex64(after.value),
+    bytesRead: after?.bytesRead ?? 0,
+    changedPages,
+  };
+}
+
+function verdict(
+  before: MemoryDigest | undefined,
+  after: MemoryDigest | undefined,
+  changedPages: ChangedPages | null,
+): MemoryVerdict {
+  if (before === undefined || after === undefined) return 'unproven';
+  return before.value === after.value && changedPages === null ? 'preserved' : 'changed';
+}
+
+function comparePages(before: MemoryDigest, after: MemoryDigest): ChangedPages | null {
+  const changed: number[] = [];
+  before.pageCrcs.forEach((crc, page) => {
+    if (crc !== after.pageCrcs[page]) changed.push(page);
+  });
+  const firstPage = changed[0];
+  if (firstPage === undefined) return null;
+  return { count: changed.length, firstPage, firstGpa: firstPage * PAGE_BYTES };
+}
+
+export const hex64 = (value: bigint): string => value.toString(16).padStart(16, '0');

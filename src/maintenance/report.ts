@@ -1,0 +1,116 @@
+import type { ErrorCode } from '../base/error-codes.js';
+import type { ResumedBy, SyncMode } from '../native/contract.js';
+import type { Phases } from './phases.js';
+import type { MemoryProof, Proof } from './proof.js';
+
+export const REPORT_SCHEMA_VERSION = 1;
+
+/**
+ * What a maintenance did, as one JSON shape: no BigInt, no function, no undefined. Durations are nanoseconds on the
+ * monotonic clock. Keys may be added; none changes its meaning without another `schemaVersion`.
+ */
+export interface MaintenanceReport {
+  schemaVersion: typeof REPORT_SCHEMA_VERSION;
+  /** Memory preserved, invariants and clocks right, every patch applied, budget kept. */
+  ok: boolean;
+  /** Why it is not ok, a sentence each. */
+  problems: string[];
+  /** Chooses the pages of a sampled proof. */
+  seed: number;
+  budgetMs: number;
+  /** False where the deadline had to release the VMs. */
+  budgetKept: boolean;
+  /** Who released the VMs: the operation itself, or the engine's deadline. */
+  resumedBy: ResumedBy;
+  proof: Proof;
+  vms: VmReport[];
+  patches: PatchReport[];
+}
+
+export interface VmReport extends MemoryProof {
+  name: string;
+  program: string;
+  ramBytes: number;
+  /** False for a VM that stood still before and was left so: it had no blackout. */
+  wasRunning: boolean;
+  /** Steps at the halt and at the release: equal, for a halted guest takes none. */
+  stepsBefore: number;
+  stepsAfter: number;
+  /** What `check()` said after the resume; null where it was not asked for or could not be run. */
+  invariantsOk: boolean | null;
+  /** What does not hold; null where all does. */
+  violation: string | null;
+  /** From the guest's own halt stamp to its own resume stamp. */
+  blackoutNs: number;
+  phases: Phases;
+  /** From the freeze's first request to this VM's. */
+  requestedAfterNs: number;
+  /** Host wall clock − guest wall clock, just before and after the synchronisation. */
+  clockLagBeforeNs: number;
+  clockLagAfterNs: number;
+  /** How the clock was synchronised: 'slew' where a step would have gone backward. */
+  syncedBy: SyncMode;
+  resumedBy: ResumedBy | null;
+  /** What a guest that reads its clock felt; null for one that does not. */
+  ticker: TickerImpact | null;
+}
+
+/** One freeze as its guest felt it, in nanoseconds. */
+export interface TickerImpact {
+  /** Greatest gap between two ticks by the guest's own clock: the freeze is not in it. */
+  guestGapMaxNs: number;
+  /** Greatest gap between two ticks by the host's clock: the impact. */
+  trueGapMaxNs: number;
+  /** Greatest step of the guest's wall clock: the synchronisation. */
+  wallJumpMaxNs: number;
+  /** Time that the ticker did not see, and pauses that the clock page hid, since before the freeze: equal to the nanosecond. */
+  hiddenNs: number;
+  pausedNs: number;
+  /** Whether those two are equal; null where the guest did not tick around the freeze, so that it says nothing. */
+  exact: boolean | null;
+}
+
+/** 'applied': done. 'failed': its own fault. 'cancelled': the budget ran out. 'abandoned': cancelled, and still alive. */
+export type PatchStatus = 'applied' | 'failed' | 'cancelled' | 'abandoned' | 'skipped';
+
+export interface PatchReport {
+  name: string;
+  ok: boolean;
+  status: PatchStatus;
+  durationNs: number;
+  /** From the freeze's first request to the start of the patch; null where it was skipped. */
+  startedAfterNs: number | null;
+  /** What the patch returned, as JSON; null where it returned nothing. */
+  result: unknown;
+  error: { code: ErrorCode; message: string } | null;
+}
+
+/** The sentences that keep a maintenance from being ok. */
+export function problemsOf(report: Omit<MaintenanceReport, 'ok' | 'problems'>): string[] {
+  const problems = report.vms.flatMap((vm) => vmProblems(vm).map((problem) => `${vm.name}: ${problem}`));
+  if (!report.budgetKept) {
+    problems.push(`the deadline of ${report.budgetMs} ms released the VMs before the maintenance was done`);
+  }
+  for (const patch of report.patches) {
+    if (patch.error !== null) problems.push(`patch ${patch.name} ${patch.status}: ${patch.error.message}`);
+  }
+  return problems;
+}
+
+function vmProblems(vm: VmReport): string[] {
+  const problems: string[] = [];
+  if (vm.memory === 'changed') problems.push(changedProblem(vm));
+  if (vm.memory === 'unproven') problems.push('memory is unproven');
+  if (vm.stepsBefore !== vm.stepsAfter) problems.push(`took ${vm.stepsAfter - vm.stepsBefore} steps while frozen`);
+  if (vm.invariantsOk === false) problems.push(`guest invariant violated: ${vm.violation}`);
+  if (vm.ticker?.exact === false) {
+    problems.push(`the guest's clock hid ${vm.ticker.hiddenNs} ns, its pauses were ${vm.ticker.pausedNs} ns`);
+  }
+  return problems;
+}
+
+function changedProblem({ changedPages }: VmReport): string {
+  if (changedPages === null) return 'memory changed';
+  const { count, firstPage, firstGpa } = changedPages;
+  return `memory changed in ${count} page${count === 1 ? '' : 's'}, first page ${firstPage} (0x${firstGpa.toString(16)})`;
+}

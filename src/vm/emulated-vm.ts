@@ -1,0 +1,120 @@
+import { z } from 'zod';
+import { parseOptions } from '../base/options.js';
+import { NS_PER_MS } from '../base/units.js';
+import { addon } from '../native/addon.js';
+import type { NativeVm, NativeVmConfig, VmState } from '../native/contract.js';
+import { nativeVmConfig, type VmOptions } from './options.js';
+import type {
+  CheckResult,
+  DigestOptions,
+  EpochResult,
+  MemoryDigest,
+  PauseLatency,
+  PauseOptions,
+  Vm,
+  VmStats,
+} from './vm.js';
+
+export const HANDSHAKE_TIMEOUT_MS_DEFAULT = 1000;
+const EXPECTED_TIMEOUT = 'milliseconds above 0, up to 3600000';
+export const timeoutMsSchema = z.number(EXPECTED_TIMEOUT).positive(EXPECTED_TIMEOUT).max(3_600_000, EXPECTED_TIMEOUT);
+
+const pauseOptionsSchema = z.strictObject({ timeoutMs: timeoutMsSchema.default(HANDSHAKE_TIMEOUT_MS_DEFAULT) });
+const HANDSHAKE_TIMEOUT_NS_DEFAULT = HANDSHAKE_TIMEOUT_MS_DEFAULT * NS_PER_MS;
+
+/** The engine's handle of a VM, for those parts of the library that work on several VMs in one native call. */
+export const nativeHandle: unique symbol = Symbol('standstill.nativeHandle');
+
+/** Creates a VM from a configuration that is valid. */
+export const createFromConfig: (config: NativeVmConfig) => Promise<EmulatedVm> = (config) => construct(config);
+let construct: typeof createFromConfig;
+
+/** A VM whose guest is one of the engine's programs, run by one thread of the engine. */
+export class EmulatedVm implements Vm {
+  readonly [nativeHandle]: NativeVm;
+  readonly name: string;
+  readonly program: string;
+  readonly ramBytes: number;
+
+  static {
+    construct = async (config) => new EmulatedVm(await addon.createVm(config));
+  }
+
+  private constructor(native: NativeVm) {
+    this[nativeHandle] = native;
+    this.name = native.name;
+    this.program = native.program;
+    this.ramBytes = native.ramBytes;
+  }
+
+  /**
+   * Creates a VM that belongs to no host; close it, or it lives until it is collected. Rejects with ERR_INVALID_OPTION,
+   * ERR_UNKNOWN_OPTION, ERR_UNKNOWN_PROGRAM, ERR_UNKNOWN_PARAMETER, ERR_OUT_OF_MEMORY, ERR_THREAD_FAILED.
+   */
+  static async create(options: VmOptions): Promise<EmulatedVm> {
+    return await createFromConfig(nativeVmConfig(options, (program) => program));
+  }
+
+  get state(): VmState {
+    return this[nativeHandle].state();
+  }
+
+  start(): void {
+    this[nativeHandle].start();
+  }
+
+  pause(options?: PauseOptions): PauseLatency {
+    return this[nativeHandle].pause(options === undefined ? HANDSHAKE_TIMEOUT_NS_DEFAULT : timeoutNs(options));
+  }
+
+  resume(): void {
+    this[nativeHandle].resume();
+  }
+
+  runUntil(step: number): Promise<void> {
+    return this[nativeHandle].runUntil(step);
+  }
+
+  digest(options?: DigestOptions): Promise<MemoryDigest> {
+    return this[nativeHandle].digest(options);
+  }
+
+  check(): Promise<CheckResult> {
+    return this[nativeHandle].check();
+  }
+
+  stats(): VmStats {
+    return this[nativeHandle].stats();
+  }
+
+  registers(): Uint8Array {
+    return this[nativeHandle].registers();
+  }
+
+  read(gpa: number, lengthBytes: number): Uint8Array {
+    return this[nativeHandle].read(gpa, lengthBytes);
+  }
+
+  flipBit(gpa: number, bit: number): void {
+    this[nativeHandle].flipBit(gpa, bit);
+  }
+
+  endEpoch(): EpochResult {
+    return this[nativeHandle].endEpoch();
+  }
+
+  close(): void {
+    this[nativeHandle].close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+  }
+}
+
+const timeoutNs = (options: PauseOptions): number =>
+  parseOptions(pauseOptionsSchema, options, 'pause').timeoutMs * NS_PER_MS;

@@ -1,0 +1,100 @@
+import type {
+  NativeCheck,
+  NativeClock,
+  NativeDigest,
+  NativeDigestOptions,
+  NativePause,
+  NativeStats,
+  NativeTicker,
+  VmState,
+} from '../native/contract.js';
+
+/** A digest of RAM: the CRC-64/NVME of the bytes read, how many those were, and each page's own CRC. */
+export type MemoryDigest = NativeDigest;
+/** How much of RAM a digest reads, and with how many threads. */
+export type DigestOptions = NativeDigestOptions;
+/** What the walk over the guest's own invariants found. */
+export type CheckResult = NativeCheck;
+/** How long a guest took to halt, and its host to see it, in nanoseconds. */
+export type PauseLatency = NativePause;
+/** Steps, pages written, faults and clock of a VM. */
+export type VmStats = NativeStats;
+/** The guest's clock beside the host's. */
+export type VmClock = NativeClock;
+/** What a guest that reads its clock felt of the pauses. */
+export type TickerStats = NativeTicker;
+/** The number of the epoch that ended and the pages written in it. */
+export interface EpochResult {
+  epoch: number;
+  dirtyPages: number;
+}
+
+export interface PauseOptions {
+  /** How long to wait for the guest to halt, in milliseconds above 0, up to an hour. Default 1,000. */
+  timeoutMs?: number;
+}
+
+/**
+ * A virtual machine. What stands behind it, an emulated guest now, is not in this interface: a real process can too.
+ *
+ * `pause` and `resume` are synchronous: they take microseconds. What walks over much memory (`digest`, `check`) runs on
+ * the engine's own threads and leaves the event loop free. A running VM does not keep the process alive; a pending
+ * promise does. Which operation is allowed in which state is written down in `STATE_TABLE`; every method but `close`
+ * throws (or rejects with) ERR_VM_CLOSED on a closed VM. Leaving a `using` block closes the VM.
+ */
+export interface Vm extends Disposable, AsyncDisposable {
+  readonly name: string;
+  /** The guest program. */
+  readonly program: string;
+  readonly ramBytes: number;
+  readonly state: VmState;
+
+  /** created → running. ERR_VM_ALREADY_STARTED, ERR_VM_FAULTED; ERR_BUSY inside a freeze. */
+  start(): void;
+
+  /**
+   * Halts the guest at its next safepoint, with its memory in place, and returns how long that took. Idempotent; it has
+   * no budget, so the guest stands until `resume`. ERR_PAUSE_TIMEOUT where it does not halt in time: it then runs on.
+   */
+  pause(options?: PauseOptions): PauseLatency;
+
+  /** paused → running. Idempotent. ERR_VM_NOT_STARTED, ERR_VM_FAULTED; ERR_BUSY inside a freeze. */
+  resume(): void;
+
+  /**
+   * Starts or resumes the guest and resolves when it has halted exactly at `step` (a whole number, 0 to 2^53 − 1),
+   * through any pauses and freezes in between. Rejects with ERR_STEP_PASSED, ERR_BUSY (another `runUntil` is pending,
+   * or a freeze holds the VM), ERR_VM_FAULTED, or ERR_VM_CLOSED where the VM is closed meanwhile.
+   */
+  runUntil(step: number): Promise<void>;
+
+  /**
+   * The digest of a halted guest's RAM, of all of it or of a seeded share. ERR_VM_NOT_PAUSED; ERR_LEASE_REVOKED where
+   * the guest is released while it is being read.
+   */
+  digest(options?: DigestOptions): Promise<MemoryDigest>;
+
+  /**
+   * Walks the guest program's own invariants in a halted guest's RAM. It resolves with `ok: false` and the place where
+   * one does not hold. ERR_VM_NOT_PAUSED; ERR_LEASE_REVOKED.
+   */
+  check(): Promise<CheckResult>;
+
+  /** Allowed in every state but closed; of a running guest it is a moment's view. */
+  stats(): VmStats;
+
+  /** A copy of a halted guest's registers, in the program's own layout. ERR_VM_NOT_PAUSED. */
+  registers(): Uint8Array;
+
+  /** A copy of a halted guest's RAM from `gpa` on. ERR_VM_NOT_PAUSED; ERR_INVALID_ARGUMENT outside of RAM. */
+  read(gpa: number, lengthBytes: number): Uint8Array;
+
+  /** A fault: flips one bit (0 to 7) of a halted guest's RAM behind its back. ERR_VM_NOT_PAUSED, ERR_INVALID_ARGUMENT. */
+  flipBit(gpa: number, bit: number): void;
+
+  /** Ends the epoch of write marks; a running guest halts for it for well under a microsecond. */
+  endEpoch(): EpochResult;
+
+  /** Stops the guest and frees its RAM. Idempotent; a pending `runUntil` rejects with ERR_VM_CLOSED. */
+  close(): void;
+}

@@ -6,8 +6,8 @@
 #include "addon/freeze_object.h"
 #include "addon/status_error.h"
 #include "addon/vm_object.h"
-#include "engine/controls.h"
-#include "engine/task_pool.h"
+#include "port/task_pool.h"
+#include "util/controls.h"
 #include "util/crc64.h"
 
 namespace standstill {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "engine/task_pool.h"
+#include "port/task_pool.h"
 
 namespace standstill {
 namespace {

@@ -61,8 +61,7 @@ void FreezeObject::Release(const Napi::CallbackInfo&) {
 }
 
 Napi::Value FreezeObject::RemainingNs(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(),
-                           static_cast<double>(freeze_->RemainingNs()));
+  return Napi::Number::New(info.Env(), static_cast<double>(freeze_->RemainingNs()));
 }
 
 Napi::Value FreezeObject::Released(const Napi::CallbackInfo& info) {

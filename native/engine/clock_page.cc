@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <utility>
 
-#include "engine/controls.h"
 #include "port/clock.h"
+#include "util/controls.h"
 
 namespace standstill {
 namespace {
@@ -50,19 +51,22 @@ ClockSample ClockPage::ReadAt(const int64_t* host_now_ns) const {
       CpuRelax();
       continue;
     }
-    const bool running = running_.load(kAcquire);
-    const int64_t base = base_ns_.load(kAcquire);
-    const int64_t at_base = at_base_ns_.load(kAcquire);
-    const int64_t wall_offset = wall_offset_ns_.load(kAcquire);
-    const int64_t slew_from = slew_from_ns_.load(kAcquire);
-    const int64_t slew_total = slew_total_ns_.load(kAcquire);
-    const int64_t slew_ppm = slew_ppm_.load(kAcquire);
-    const int64_t now = host_now_ns != nullptr ? *host_now_ns : HostMonotonicNs();
-    if (sequence_.load(kRelaxed) != before) continue;
-    const int64_t monotonic = at_base + (running ? now - base : 0);
-    return {monotonic,
-            monotonic + wall_offset + Slewed(monotonic - slew_from, slew_total, slew_ppm), now};
+    const ClockSample sample = SampleAt(host_now_ns != nullptr ? *host_now_ns : HostMonotonicNs());
+    if (sequence_.load(kRelaxed) == before) return sample;
   }
+}
+
+ClockSample ClockPage::SampleAt(int64_t host_now_ns) const {
+  const bool running = running_.load(kAcquire);
+  const int64_t base = base_ns_.load(kAcquire);
+  const int64_t at_base = at_base_ns_.load(kAcquire);
+  const int64_t wall_offset = wall_offset_ns_.load(kAcquire);
+  const int64_t slew_from = slew_from_ns_.load(kAcquire);
+  const int64_t slew_total = slew_total_ns_.load(kAcquire);
+  const int64_t slew_ppm = slew_ppm_.load(kAcquire);
+  const int64_t monotonic = at_base + (running ? host_now_ns - base : 0);
+  return {monotonic, monotonic + wall_offset + Slewed(monotonic - slew_from, slew_total, slew_ppm),
+          host_now_ns};
 }
 
 int64_t ClockPage::LagNs() const {
@@ -70,20 +74,24 @@ int64_t ClockPage::LagNs() const {
   return host.wall_ns - ReadAt(&host.monotonic_ns).guest_wall_ns;
 }
 
-void ClockPage::Halt(int64_t host_now_ns) {
-  if (Controls::Take(Control::kClockRuns)) return;
+int64_t ClockPage::Halt() {
   Section section(*this);
-  at_base_ns_.store(at_base_ns_.load(kRelaxed) + host_now_ns - base_ns_.load(kRelaxed), kRelease);
-  base_ns_.store(host_now_ns, kRelease);
+  halted_at_ns_ = HostMonotonicNs();
+  if (Controls::Take(Control::kClockRuns)) return halted_at_ns_;
+  at_base_ns_.store(at_base_ns_.load(kRelaxed) + halted_at_ns_ - base_ns_.load(kRelaxed), kRelease);
+  base_ns_.store(halted_at_ns_, kRelease);
   running_.store(false, kRelease);
+  return halted_at_ns_;
 }
 
 void ClockPage::Run(int64_t host_now_ns) {
   Section section(*this);
-  if (running_.load(kRelaxed)) return;  // only where the control kept the clock running
-  if (started_)
-    paused_total_ns_.store(PausedTotalNs() + host_now_ns - base_ns_.load(kRelaxed), kRelease);
-  started_ = true;
+  if (std::exchange(started_, true)) {
+    paused_total_ns_.store(PausedTotalNs() + host_now_ns - halted_at_ns_, kRelease);
+  } else {
+    wall_offset_ns_.store(HostWallNs(), kRelease);  // a guest boots with the right time
+  }
+  if (running_.load(kRelaxed)) return;  // only where the control has kept the clock running
   base_ns_.store(host_now_ns, kRelease);
   running_.store(true, kRelease);
 }
@@ -94,10 +102,12 @@ SyncResult ClockPage::Synchronise(const SyncPolicy& policy) {
   result.done = policy.mode;
   if (policy.mode != SyncMode::kOff) {
     const ClockPair host = ReadHostClocks();
-    const ClockSample guest = ReadAt(&host.monotonic_ns);
-    const int64_t lag_ns = host.wall_ns - guest.guest_wall_ns;
-    if (lag_ns < 0) result.done = SyncMode::kSlew;
     Section section(*this);
+    // What the guest's wall clock shows by now, so that nothing of an earlier slew is lost.
+    const int64_t now_ns = HostMonotonicNs();
+    const ClockSample guest = SampleAt(now_ns);
+    const int64_t lag_ns = host.wall_ns + (now_ns - host.monotonic_ns) - guest.guest_wall_ns;
+    if (lag_ns < 0) result.done = SyncMode::kSlew;
     // What an earlier slew has added so far becomes part of the offset.
     const int64_t offset_ns = guest.guest_wall_ns - guest.guest_monotonic_ns;
     const bool step = result.done == SyncMode::kStep;

@@ -1,6 +1,7 @@
 #include "engine/deadline.h"
 
 #include <chrono>
+#include <new>
 
 #include "port/clock.h"
 
@@ -21,7 +22,7 @@ DeadlineTimer& DeadlineTimer::Get() {
   return timer;
 }
 
-bool DeadlineTimer::Arm(int64_t at_ns, std::function<void()> callback, Handle* handle) {
+bool DeadlineTimer::Arm(int64_t at_ns, std::function<void()> callback, Handle* handle) try {
   const std::lock_guard lock(mutex_);
   if (!started_) {
     Thread thread;
@@ -35,6 +36,8 @@ bool DeadlineTimer::Arm(int64_t at_ns, std::function<void()> callback, Handle* h
   entries_.emplace(*handle, std::move(callback));
   if (entries_.begin()->first == *handle) changed_.notify_one();
   return true;
+} catch (const std::bad_alloc&) {
+  return false;
 }
 
 bool DeadlineTimer::Disarm(const Handle& handle) {

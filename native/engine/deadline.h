@@ -24,7 +24,7 @@ class DeadlineTimer {
 
   static DeadlineTimer& Get();
 
-  // False where the machine refuses the timer thread.
+  // False where the machine refuses the timer thread, or memory.
   bool Arm(int64_t at_ns, std::function<void()> callback, Handle* handle);
   // The callback will not start after this; it may be running. False where it has started already.
   bool Disarm(const Handle& handle);

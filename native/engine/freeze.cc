@@ -3,11 +3,10 @@
 #include <algorithm>
 #include <utility>
 
-#include "engine/controls.h"
 #include "engine/deadline.h"
-#include "engine/task_pool.h"
 #include "engine/vm_impl.h"
 #include "port/clock.h"
+#include "port/task_pool.h"
 
 namespace standstill {
 
@@ -17,13 +16,20 @@ Status Freeze::Begin(const std::vector<std::shared_ptr<Vm>>& vms, const FreezeOp
   if (options.budget_ns < 1 || options.handshake_timeout_ns < 1) return Status::kInvalidArgument;
   std::shared_ptr<Freeze> freeze(new Freeze(options));
   freeze->members_.reserve(vms.size());
-  for (const auto& vm : vms) freeze->members_.push_back({vm, 0, false, {}});
+  for (const auto& vm : vms) {
+    freeze->members_.push_back({vm, 0, false, {}});
+    freeze->members_.back().record.name = vm->config().name;
+  }
+  // From the first request on nothing allocates but Arm, whose failure is a status.
+  std::function<void()> deadline = [freeze] { freeze->ReleaseBy(ResumedBy::kDeadline); };
 
   if (const Status status = freeze->HaltAll(culprit); status != Status::kOk) return status;
 
-  const auto deadline = [freeze] { freeze->ReleaseBy(ResumedBy::kDeadline); };
-  if (!DeadlineTimer::Get().Arm(freeze->deadline_ns_, deadline, &freeze->timer_)) {
-    freeze->GiveBack(freeze->members_.size());
+  if (!DeadlineTimer::Get().Arm(freeze->deadline_ns_, std::move(deadline), &freeze->timer_)) {
+    for (Member& member : freeze->members_) {
+      const std::lock_guard lock(member.vm->impl_->control);
+      GiveBack(member, *freeze);
+    }
     return Status::kThreadFailed;
   }
   *out = std::move(freeze);
@@ -59,29 +65,27 @@ Status Freeze::HaltAll(size_t* culprit) {
 
   const bool many = members_.size() > 1;
   const int64_t from_ns = HostMonotonicNs();
-  deadline_ns_ = from_ns + options_.budget_ns;
+  deadline_ns_ = MomentAfter(from_ns, options_.budget_ns);
   for (Member& member : members_) {
     Vm::Impl& impl = *member.vm->impl_;
-    member.record.name = impl.config.name;
     member.record.requested_at_ns = many ? HostMonotonicNs() : from_ns;
     const PauseGate::Ticket ticket = impl.gate.Request(many);
     member.generation = ticket.generation;
     member.record.was_running = ticket.requested;
     member.sleeping = ticket.requested && ticket.halted;
     if (member.sleeping) {
-      member.record.halted_at_ns = HostMonotonicNs();
-      impl.clock.Halt(member.record.halted_at_ns);
+      member.record.halted_at_ns = impl.clock.Halt();
     }
   }
-  const int64_t timeout_ns = std::min(options_.handshake_timeout_ns, options_.budget_ns);
+  const int64_t until_ns =
+      MomentAfter(from_ns, std::min(options_.handshake_timeout_ns, options_.budget_ns));
   for (size_t i = 0; i < members_.size(); ++i) {
     Member& member = members_[i];
     Vm::Impl& impl = *member.vm->impl_;
-    const int64_t left_ns = std::max<int64_t>(1, from_ns + timeout_ns - HostMonotonicNs());
+    const int64_t left_ns = std::max<int64_t>(1, until_ns - HostMonotonicNs());
     if (!impl.gate.WaitHalted(member.generation, left_ns)) {
       *culprit = i;
-      locks.clear();
-      GiveBack(members_.size());
+      for (Member& each : members_) GiveBack(each, *this);
       return Status::kPauseTimeout;
     }
     FreezeRecord& record = member.record;
@@ -96,22 +100,18 @@ Status Freeze::HaltAll(size_t* culprit) {
     impl.guest->ticker_for_window().OpenWindow();
     member.record.steps_at_halt = impl.guest->steps();
     if (!impl.guest->mid_step()) (void)impl.EndEpochHalted();
-    if (Controls::Take(Control::kFlipRam))
-      impl.ram->base()[impl.ram->size_bytes() / 2] ^= std::byte{1};
   }
   return Status::kOk;
 }
 
-// Nothing half changed: requests are withdrawn, and guests that had halted for them run on.
-void Freeze::GiveBack(size_t count) {
-  for (size_t i = 0; i < count; ++i) {
-    const Member& member = members_[i];
-    Vm::Impl& impl = *member.vm->impl_;
-    const std::lock_guard lock(impl.control);
-    if (impl.holder == this) impl.holder = nullptr;
-    if (!member.record.was_running || impl.closed) continue;
-    if (!impl.gate.Withdraw(member.generation)) impl.Release();
-  }
+// Nothing half changed: a request is withdrawn, and a guest that had halted for it runs on. With
+// the VM's mutex held since the request, or the VM held by the freeze: nobody else has paused it
+// meanwhile.
+void Freeze::GiveBack(Member& member, const Freeze& freeze) {
+  Vm::Impl& impl = *member.vm->impl_;
+  if (impl.holder == &freeze) impl.holder = nullptr;
+  if (!member.record.was_running || impl.closed) return;
+  if (!impl.gate.Withdraw(member.generation)) impl.Release();
 }
 
 void Freeze::ReleaseBy(ResumedBy by) {
@@ -132,6 +132,8 @@ void Freeze::ReleaseBy(ResumedBy by) {
       if (impl.holder != this) continue;  // released already, or closed
       impl.holder = nullptr;
       FreezeRecord& record = member.record;
+      // Somebody who paused or read the halted VM in the meantime has opened it to readers again.
+      if (record.was_running && std::exchange(impl.readers_open, false)) impl.leases.Revoke();
       record.steps_at_release = impl.guest->steps();
       record.released_at_ns = HostMonotonicNs();
       record.resumed_by = by;
@@ -146,9 +148,9 @@ void Freeze::ReleaseBy(ResumedBy by) {
   // What is off the blackout: the clocks, then the epochs.
   const auto self = shared_from_this();
   DeadlineTimer::Handle handle;
-  if (options_.sync.delay_ns == 0 ||
-      !DeadlineTimer::Get().Arm(
-          HostMonotonicNs() + options_.sync.delay_ns, [self] { self->Synchronise(); }, &handle)) {
+  if (options_.sync.delay_ns == 0 || !DeadlineTimer::Get().Arm(
+                                         MomentAfter(HostMonotonicNs(), options_.sync.delay_ns),
+                                         [self] { self->Synchronise(); }, &handle)) {
     Synchronise();
   }
   TaskPool::Get().Submit([self] {
@@ -174,7 +176,9 @@ void Freeze::Synchronise() {
   for (const auto& callback : callbacks) callback();
 }
 
-int64_t Freeze::RemainingNs() const { return deadline_ns_ - HostMonotonicNs(); }
+int64_t Freeze::RemainingNs() const {
+  return deadline_ns_ - HostMonotonicNs();
+}
 
 bool Freeze::released() const {
   const std::lock_guard lock(mutex_);

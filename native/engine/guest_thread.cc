@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "engine/controls.h"
 #include "port/clock.h"
+#include "util/controls.h"
 
 namespace standstill {
 namespace {
@@ -80,8 +80,7 @@ void GuestThread::RunChunks() {
 
 bool GuestThread::Safepoint() {
   if (setup_.gate.requested()) {
-    halted_at_ns_ = HostMonotonicNs();
-    setup_.clock.Halt(halted_at_ns_);
+    halted_at_ns_ = setup_.clock.Halt();
     if (!setup_.gate.Acknowledge()) {  // withdrawn
       setup_.clock.Run(HostMonotonicNs());
       return true;
@@ -92,14 +91,15 @@ bool GuestThread::Safepoint() {
 }
 
 bool GuestThread::HaltOfOwnAccord() {
-  halted_at_ns_ = HostMonotonicNs();
-  setup_.clock.Halt(halted_at_ns_);
+  halted_at_ns_ = setup_.clock.Halt();
   if (!setup_.gate.HaltSelf()) {  // a request came first
     setup_.clock.Run(HostMonotonicNs());
     return true;
   }
   setup_.on_self_halt();
-  return AwaitRelease();
+  if (!AwaitRelease()) return false;
+  if (target_ == steps_local_) target_ = kNoTarget;  // reached, and no later one set
+  return true;
 }
 
 bool GuestThread::AwaitRelease() {

@@ -59,7 +59,7 @@ bool PauseGate::WaitHalted(uint32_t generation, int64_t timeout_ns) {
   if (SpinUntil(timeout_ns < kHostSpinNs ? timeout_ns : kHostSpinNs,
                 [&] { return halted(Word()); }))
     return true;
-  const int64_t deadline_ns = HostMonotonicNs() + timeout_ns;
+  const int64_t deadline_ns = MomentAfter(HostMonotonicNs(), timeout_ns);
   uint32_t word = Word();
   while (!halted(word)) {
     const int64_t left_ns = deadline_ns - HostMonotonicNs();

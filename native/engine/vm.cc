@@ -7,10 +7,11 @@
 #include <set>
 #include <utility>
 
-#include "engine/task_pool.h"
 #include "engine/vm_impl.h"
 #include "port/clock.h"
 #include "port/memory.h"
+#include "port/task_pool.h"
+#include "util/controls.h"
 
 namespace standstill {
 namespace {
@@ -60,7 +61,7 @@ Status Vm::Impl::Halt(int64_t timeout_ns, PauseResult* out, bool* was_running) {
     return Status::kPauseTimeout;
   }
   const int64_t seen_ns = HostMonotonicNs();
-  if (ticket.requested && ticket.halted) clock.Halt(seen_ns);  // on behalf of a sleeping guest
+  if (ticket.requested && ticket.halted) (void)clock.Halt();  // on behalf of a sleeping guest
   OpenForReaders();
   *was_running = ticket.requested;
   *out = {};
@@ -265,7 +266,7 @@ void StopAllGuests(int64_t timeout_ns) {
   Registry& registry = Registry::Get();
   const std::lock_guard lock(registry.mutex);
   for (Vm* vm : registry.vms) vm->impl_->gate.Stop();
-  const int64_t until_ns = HostMonotonicNs() + timeout_ns;
+  const int64_t until_ns = MomentAfter(HostMonotonicNs(), timeout_ns);
   for (Vm* vm : registry.vms) {
     while (!vm->impl_->guest->left() && HostMonotonicNs() < until_ns) CpuRelax();
   }
@@ -275,14 +276,29 @@ void StopAllGuests(int64_t timeout_ns) {
 
 Status Vm::AcquireLease(Lease* lease) {
   if (impl_->closed) return Status::kClosed;
-  const Status status = lease->Acquire(impl_->leases);
+  Status status = lease->Acquire(impl_->leases);
+  if (status == Status::kNotPaused) {
+    // A guest that halts of its own accord takes no mutex, and leaves the opening to its first
+    // reader.
+    const std::lock_guard lock(impl_->control);
+    if (!impl_->closed && impl_->halted()) {
+      impl_->OpenForReaders();
+      status = lease->Acquire(impl_->leases);
+    }
+  }
   return impl_->closed ? Status::kClosed : status;
 }
 
 Status Vm::Digest(const DigestOptions& options, DigestResult* out) {
   Lease lease;
   if (const Status status = AcquireLease(&lease); status != Status::kOk) return status;
-  return DigestRam(*impl_->ram, lease, options, out);
+  const Status status = DigestRam(*impl_->ram, lease, options, out);
+  if (Controls::Take(Control::kFlipRam)) {
+    const uint64_t gpa = impl_->config.ram_bytes / 2;
+    impl_->marks->Mark(gpa >> kPageShift);
+    impl_->ram->base()[gpa] ^= std::byte{1};
+  }
+  return status;
 }
 
 Status Vm::Check(CheckReport* out) try {
@@ -326,6 +342,7 @@ Status Vm::ReadRam(uint64_t gpa, uint64_t length, std::vector<std::byte>* out) t
 Status Vm::FlipBit(uint64_t gpa, unsigned bit) {
   const std::lock_guard lock(impl_->control);
   if (impl_->closed) return Status::kClosed;
+  if (impl_->copying) return Status::kBusy;
   if (!impl_->halted()) return Status::kNotPaused;
   if (!impl_->ram->Contains(gpa, 1) || bit > 7) return Status::kInvalidArgument;
   impl_->marks->Mark(gpa >> kPageShift);
@@ -366,6 +383,10 @@ Status Vm::LiveCopy(std::byte* target, uint64_t* step) {
     if (const Status status = impl_->Halt(kHandshakeTimeoutNs, &pause, &was_running);
         status != Status::kOk) {
       return status;
+    }
+    if (impl_->guest->mid_step()) {  // an earlier copy's guest, halted as it waited
+      if (was_running) impl_->Release();
+      return Status::kBusy;
     }
     (void)impl_->EndEpochHalted();
     impl_->handover->Begin(target);

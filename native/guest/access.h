@@ -19,9 +19,9 @@
 #include <span>
 #include <type_traits>
 
-#include "engine/controls.h"
 #include "memory/handover.h"
 #include "standstill/program.h"
+#include "util/controls.h"
 
 namespace standstill {
 

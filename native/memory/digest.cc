@@ -4,9 +4,9 @@
 #include <atomic>
 #include <new>
 
-#include "engine/task_pool.h"
 #include "memory/lease.h"
 #include "port/clock.h"
+#include "port/task_pool.h"
 #include "util/crc64.h"
 #include "util/prng.h"
 

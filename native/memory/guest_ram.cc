@@ -4,8 +4,8 @@
 #include <atomic>
 #include <new>
 
-#include "engine/task_pool.h"
 #include "port/memory.h"
+#include "port/task_pool.h"
 
 namespace standstill {
 namespace {

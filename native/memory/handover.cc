@@ -3,11 +3,11 @@
 #include <cstring>
 #include <new>
 
-#include "engine/controls.h"
 #include "port/clock.h"
 #include "port/futex.h"
 #include "port/memory.h"
 #include "util/check.h"
+#include "util/controls.h"
 
 namespace standstill {
 namespace {

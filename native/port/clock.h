@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 
 namespace standstill {
 
@@ -18,6 +19,12 @@ struct ClockPair {
   int64_t bracket_ns;
 };
 ClockPair ReadHostClocks();
+
+// So long after a moment; the end of time where it lies beyond that.
+inline int64_t MomentAfter(int64_t from_ns, int64_t ns) {
+  int64_t at_ns;
+  return __builtin_add_overflow(from_ns, ns, &at_ns) ? std::numeric_limits<int64_t>::max() : at_ns;
+}
 
 inline void CpuRelax() {
 #if defined(__x86_64__)

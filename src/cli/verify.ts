@@ -1,7 +1,10 @@
 import { randomInt } from 'node:crypto';
 import { Command, Option } from 'commander';
+import { sleepMs } from '../base/clock.js';
 import { formatNs } from '../base/units.js';
 import { type DeterminismReport, verifyDeterminism } from '../vm/determinism.js';
+import { EmulatedVm } from '../vm/emulated-vm.js';
+import type { VmOptions } from '../vm/options.js';
 import { findProgram, guestPrograms } from '../vm/programs.js';
 import { EXIT_NOT_OK, EXIT_OK } from './exit-codes.js';
 import { collect, wholeNumber } from './flags.js';
@@ -12,11 +15,14 @@ import { type Column, renderTable } from './render/table.js';
 import { memoryOf, RANDOM_SEED_LIMIT } from './run-options.js';
 import { type Style, terminalOf } from './terminal.js';
 
+const CALIBRATION_MS = 300;
+const STEPS_MIN = 100;
+
 interface VerifyFlags {
   program?: string[];
   memory: string;
   seed?: number;
-  steps: number;
+  steps?: number;
   pauses: number;
   json?: true;
   color: boolean;
@@ -27,8 +33,8 @@ export interface VerifyReport {
   schemaVersion: 1;
   ok: boolean;
   seed: number;
-  steps: number;
   pauses: number;
+  /** Each with the step at which its runs were compared. */
   programs: DeterminismReport[];
 }
 
@@ -50,7 +56,7 @@ export function verifyCommand(leave: Leave): Command {
     .addOption(
       new Option('--steps <number>', 'the step to compare at')
         .argParser(wholeNumber('--steps', 1, 2 ** 53 - 1))
-        .default(500_000),
+        .default(undefined, `what each program reaches in ${CALIBRATION_MS} ms, printed`),
     )
     .addOption(
       new Option('--pauses <number>', 'pauses of the second run')
@@ -73,21 +79,34 @@ async function verify(flags: VerifyFlags, leave: Leave): Promise<void> {
     using progress = showProgress(terminalOf(process.stderr, flags.color).style, flags.json !== true);
     for (const program of names) {
       progress.say(`twin runs of ${program}`);
-      const { memory, steps, pauses } = flags;
-      programs.push(await verifyDeterminism({ program, memory: memoryOf(memory), seed, steps, pauses }));
+      const guest = { program, memory: memoryOf(flags.memory), seed };
+      const steps = flags.steps ?? (await stepsReached(guest));
+      programs.push(await verifyDeterminism({ ...guest, steps, pauses: flags.pauses }));
       if (interrupt.exitCode !== undefined) return await leave(interrupt.exitCode, 0);
     }
   }
   const ok = programs.every((program) => program.ok);
-  const report: VerifyReport = { schemaVersion: 1, ok, seed, steps: flags.steps, pauses: flags.pauses, programs };
+  const report: VerifyReport = { schemaVersion: 1, ok, seed, pauses: flags.pauses, programs };
   const { style } = terminalOf(process.stdout, flags.color);
   process.stdout.write(flags.json === true ? `${JSON.stringify(report, null, 2)}\n` : render(report, style));
   await leave(ok ? EXIT_OK : EXIT_NOT_OK, 0);
 }
 
-function render({ programs, ok, seed, steps }: VerifyReport, style: Style): string {
+/** A program that sleeps takes few steps, one that computes takes many: no one number fits all. */
+async function stepsReached(options: VmOptions): Promise<number> {
+  using vm = await EmulatedVm.create(options);
+  vm.start();
+  await sleepMs(CALIBRATION_MS);
+  // On a machine that is loaded, its thread may have got no processor yet.
+  while (vm.stats().steps < STEPS_MIN && vm.state !== 'faulted') await sleepMs(1);
+  vm.pause();
+  return vm.stats().steps;
+}
+
+function render({ programs, ok, seed }: VerifyReport, style: Style): string {
   const columns: Column<DeterminismReport>[] = [
     { head: 'program', align: 'left', cell: ({ program }) => program },
+    { head: 'at step', align: 'right', cell: ({ steps }) => steps.toLocaleString('en') },
     { head: 'digest of the uninterrupted run', align: 'left', cell: ({ runs }) => runs[0]?.digest ?? '' },
     { head: 'pauses', align: 'right', cell: ({ runs }) => String(runs[1]?.pausesTaken ?? 0) },
     { head: 'time', align: 'right', cell: ({ runs }) => formatNs(runs.reduce((sum, run) => sum + run.elapsedNs, 0)) },
@@ -98,7 +117,7 @@ function render({ programs, ok, seed, steps }: VerifyReport, style: Style): stri
     },
   ];
   const verdict = ok
-    ? `${style.green('✔')} ${style.bold('Deterministic')}: memory, registers and invariants agree at step ${steps.toLocaleString('en')} in every run`
+    ? `${style.green('✔')} ${style.bold('Deterministic')}: memory, registers and invariants agree in every run`
     : `${style.red('✘')} ${style.bold('Not deterministic')}: repeat it with --seed ${seed}`;
   const title = `${style.bold('Twin runs')} ${style.dim(`seed ${seed}`)}`;
   return `\n${title}\n\n${renderTable(columns, programs, style)}\n\n${verdict}\n\n`;

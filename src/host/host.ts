@@ -117,7 +117,8 @@ export class Host implements Disposable, AsyncDisposable {
       );
     }
     const stop = new AbortController();
-    const done = this.#perform(plan, stop);
+    // Not before it is known to be under way: its first event may close the host.
+    const done = Promise.resolve().then(() => this.#perform(plan, stop));
     this.#maintenance = { stop, done };
     try {
       return await done;
@@ -187,6 +188,9 @@ export class Host implements Disposable, AsyncDisposable {
   }
 
   #own(vm: Vm, what: string): EmulatedVm {
+    if (vm instanceof EmulatedVm && vm.state === 'closed') {
+      throw new StandstillError('ERR_VM_CLOSED', `Expected open VMs for ${what} but '${vm.name}' is closed`);
+    }
     if (vm instanceof EmulatedVm && this.#vms.has(vm)) return vm;
     const message = `Expected VMs of this host for ${what} but received ${show(vm?.name ?? vm)}`;
     throw new StandstillError('ERR_INVALID_OPTION', message);

@@ -17,9 +17,14 @@ import type { MaintenanceReport } from './report.js';
 import { buildReport } from './report-builder.js';
 import { type TickerBaseline, tickerBaseline } from './ticker-impact.js';
 
-/** The closing digest's time is estimated from the opening one's, with a margin for a noisy machine. */
+/**
+ * The closing digest's time is estimated from the opening one's, with a margin for a noisy machine and for the event loop,
+ * whose timers cancel the patches: a share of the budget, within bounds.
+ */
 const RESERVATION_FACTOR = 1.5;
-const RESERVATION_MARGIN_NS = 5 * NS_PER_MS;
+const MARGIN_SHARE = 0.02;
+const MARGIN_MS_MIN = 5;
+const MARGIN_MS_MAX = 250;
 
 /** One entry a VM, in the order of the plan's targets; undefined where the digest was not taken or discarded. */
 type Digests = readonly (MemoryDigest | undefined)[];
@@ -53,6 +58,10 @@ export async function performMaintenance(
     emit({ type: 'phase', phase: 'done' });
     stop.signal.throwIfAborted();
     return result;
+  } catch (error) {
+    // What was stopped fails in many ways; the reason is one.
+    stop.signal.throwIfAborted();
+    throw error;
   } finally {
     await session.close();
   }
@@ -124,7 +133,7 @@ async function whileFrozen(
   stop.throwIfAborted();
   injectFaults(plan);
 
-  const reservedNs = Number(openingDigestEndAtNs - allHaltedAtNs) * RESERVATION_FACTOR + RESERVATION_MARGIN_NS;
+  const reservedNs = reservationNs(Number(openingDigestEndAtNs - allHaltedAtNs), plan.budgetMs);
   const closes = plan.proof !== 'none' && reservedNs < scope.remainingNs;
   phase('patch');
   const runs = await runPatches(session, patches, {
@@ -147,6 +156,11 @@ async function whileFrozen(
     closing,
     runs,
   };
+}
+
+function reservationNs(openingDigestNs: number, budgetMs: number): number {
+  const marginMs = Math.min(MARGIN_MS_MAX, Math.max(MARGIN_MS_MIN, budgetMs * MARGIN_SHARE));
+  return openingDigestNs * RESERVATION_FACTOR + marginMs * NS_PER_MS;
 }
 
 function digestAll(vms: readonly EmulatedVm[], { proof, sampleShare, seed }: MaintenancePlan): Promise<Digests> {

@@ -1,4 +1,4 @@
-import { MessageChannel, type Worker } from 'node:worker_threads';
+import { MessageChannel, receiveMessageOnPort, type Worker } from 'node:worker_threads';
 import type { Piscina } from 'piscina';
 import { monotonicNs } from '../base/clock.js';
 import { isStandstillError, messageOf, StandstillError } from '../base/errors.js';
@@ -41,10 +41,11 @@ export async function runTask(pool: Piscina, request: TaskRequest, control: Task
   );
   const worker = pool.threads[0];
   const crash = watchForCrash(worker);
-  port1.on('message', (message) => {
+  const onMessage = (message: unknown) => {
     const progress = progressOf(message);
     if (progress !== undefined) control.onProgress(progress);
-  });
+  };
+  port1.on('message', onMessage);
 
   let graceTimer: NodeJS.Timeout | undefined;
   const cancel = () => {
@@ -57,6 +58,10 @@ export async function runTask(pool: Piscina, request: TaskRequest, control: Task
 
   try {
     const response = await answer;
+    // The answer comes another way, and may overtake what the patch posted before.
+    for (let late = receiveMessageOnPort(port1); late !== undefined; late = receiveMessageOnPort(port1)) {
+      onMessage(late.message);
+    }
     return { ...endOf(response, control.cancel), terminated: undefined };
   } catch (error) {
     const terminated = terminate.signal.aborted ? worker : undefined;

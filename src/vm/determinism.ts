@@ -17,6 +17,9 @@ const PAUSES_DEFAULT = 50;
 const MEMORY_DEFAULT = 8 * MIB;
 const SECOND_DUTY_CYCLE_DEFAULT = 0.5;
 
+/** Of the run's time the pauses are spread over this share, so that most of them come before its end. */
+const PAUSED_SHARE = 0.8;
+
 const determinismSchema = z.strictObject({
   program: z.string('the name of a guest program'),
   params: z.record(z.string(), z.union([z.number(), z.string()], 'a number or text'), 'an object').default({}),
@@ -125,9 +128,9 @@ function seededPauses({ pauses, seed }: Parsed, runNs: number): Interference {
     const prng = new Prng(seed);
     let taken = 0;
     for (let pause = 0; pause < pauses && !isThere; pause += 1) {
-      await wait((prng.nextFraction() * 2 * runNs) / (pauses + 1));
+      await wait((prng.nextFraction() * 2 * PAUSED_SHARE * runNs) / (pauses + 1));
       // A guest that got there meanwhile has halted by itself, and is not ours to resume.
-      if (isThere || vm.pause().haltNs === 0) break;
+      if (isThere || vm.pause().latencyNs === 0) break;
       taken += 1;
       await wait(prng.nextFraction() * NS_PER_MS);
       vm.resume();

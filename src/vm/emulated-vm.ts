@@ -71,16 +71,16 @@ export class EmulatedVm implements Vm {
     this[nativeHandle].resume();
   }
 
-  runUntil(step: number): Promise<void> {
-    return this[nativeHandle].runUntil(step);
+  async runUntil(step: number): Promise<void> {
+    await this[nativeHandle].runUntil(step);
   }
 
-  digest(options?: DigestOptions): Promise<MemoryDigest> {
-    return this[nativeHandle].digest(options);
+  async digest(options?: DigestOptions): Promise<MemoryDigest> {
+    return await this[nativeHandle].digest(options);
   }
 
-  check(): Promise<CheckResult> {
-    return this[nativeHandle].check();
+  async check(): Promise<CheckResult> {
+    return await this[nativeHandle].check();
   }
 
   stats(): VmStats {

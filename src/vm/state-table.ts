@@ -49,8 +49,8 @@ const CLOSED = fails('ERR_VM_CLOSED');
 const FAULTED = fails('ERR_VM_FAULTED');
 
 /**
- * The one table of states. Two things lie across it: where a freeze holds the VM, `start`, `resume`, `runUntil` and a
- * second freeze answer ERR_BUSY, and so does a `runUntil` while another one is pending.
+ * The one table of states. Two things lie across it: where a freeze holds the VM, `resume`, `runUntil`, a second freeze
+ * and the `start` of a created VM answer ERR_BUSY, and so does a `runUntil` while another one is pending.
  *
  *     created ──start──► running ◄──► idle          any state ──close──► closed
  *                          │  ▲

@@ -44,10 +44,12 @@ class ClockPage {
   int64_t GuestMonotonicNs() const { return Read().guest_monotonic_ns; }
   // Host wall − guest wall, from bracketed readings.
   int64_t LagNs() const;
-  // Sum of the time between Halt and Run, the first Run excepted.
+  // Sum of the time from Halt to Run.
   int64_t PausedTotalNs() const { return paused_total_ns_.load(std::memory_order_relaxed); }
 
-  void Halt(int64_t host_now_ns);
+  // Stops guest time, and answers at which moment of the host's clock. The moment is taken inside,
+  // so that no reader has seen a later one.
+  int64_t Halt();
   void Run(int64_t host_now_ns);
   // Brings guest wall to host wall: kStep at once, forward only; kSlew by changing its rate until
   // it is there.
@@ -57,6 +59,7 @@ class ClockPage {
   class Section;  // a writer's
 
   ClockSample ReadAt(const int64_t* host_now_ns) const;
+  ClockSample SampleAt(int64_t host_now_ns) const;  // within a section, a reader's or a writer's
 
   std::atomic<uint32_t> sequence_{0};
   std::atomic<bool> running_{false};
@@ -67,7 +70,9 @@ class ClockPage {
   std::atomic<int64_t> slew_total_ns_{0};   // what it adds to guest wall in the end; signed
   std::atomic<int64_t> slew_ppm_{1};
   std::atomic<int64_t> paused_total_ns_{0};
-  bool started_ = false;  // by the sequence
+  // By the sequence; the pauses' sum is kept apart from the guest's clock, to hold that against it.
+  bool started_ = false;
+  int64_t halted_at_ns_ = 0;
 };
 
 }  // namespace standstill

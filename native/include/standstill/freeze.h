@@ -74,7 +74,7 @@ class Freeze : public std::enable_shared_from_this<Freeze> {
 
   explicit Freeze(const FreezeOptions& options) : options_(options) {}
   Status HaltAll(size_t* culprit);
-  void GiveBack(size_t count);  // after a failed HaltAll
+  static void GiveBack(Member& member, const Freeze& freeze);
   void ReleaseBy(ResumedBy by);
   void Synchronise();
 

@@ -1,4 +1,4 @@
-#include "engine/task_pool.h"
+#include "port/task_pool.h"
 
 #include <algorithm>
 #include <atomic>

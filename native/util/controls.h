@@ -13,7 +13,7 @@
 namespace standstill {
 
 enum class Control : uint8_t {
-  kFlipRam,       // a bit of RAM flips during a freeze, behind everyone's back
+  kFlipRam,       // a bit of RAM flips behind everyone's back, each time that a digest is done
   kDropMark,      // a page is written without its mark
   kSkipHandover,  // the guest writes a page that it did not hand over
   kLoseStep,      // a step is counted that was not executed

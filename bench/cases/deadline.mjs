@@ -1,0 +1,51 @@
+// How late the deadline resumes a frozen VM, beside how late a bare sleep of the same length ends.
+import { createVm, FREEZE_OPTIONS, MIB } from '../addon.mjs';
+import { LatencySeries } from '../histogram.mjs';
+import { caseResult, inTurns } from '../results.mjs';
+
+const BUDGET_NS = 3_000_000;
+
+export const deadline = {
+  name: 'deadline',
+  promise: '-',
+  summary: 'lateness of the deadline’s release; limit: clock_nanosleep(TIMER_ABSTIME) in a bare thread',
+  async run({ addon, limits, quick }) {
+    const rounds = quick ? 4 : 20;
+    const perRound = quick ? 30 : 55;
+    const late = new LatencySeries();
+    const lateToRun = new LatencySeries();
+    const bare = new LatencySeries();
+    const vm = await createVm(addon, { ramBytes: 16 * MIB });
+    vm.start();
+    const ours = async ({ warmUp }) => {
+      vm.resume();
+      for (let i = 0; i < perRound; i++) {
+        const freeze = addon.freeze([vm], { ...FREEZE_OPTIONS, budgetNs: BUDGET_NS });
+        await freeze.settled();
+        let [record] = freeze.records();
+        while (record.resumedAtNs === 0n) [record] = freeze.records();
+        if (record.resumedBy !== 'deadline')
+          throw new Error(`Expected the deadline to resume the VM but it was ${record.resumedBy}`);
+        if (warmUp) continue;
+        const due = record.requestedAtNs + BigInt(BUDGET_NS);
+        late.record(Number(record.releasedAtNs - due));
+        lateToRun.record(Number(record.resumedAtNs - due));
+      }
+      vm.pause(1e9);
+    };
+    const theirs = async ({ warmUp }) => {
+      const { lateNs } = await limits.ask('sleep', perRound, BUDGET_NS);
+      if (!warmUp) bare.recordAll(lateNs);
+    };
+    await inTurns(rounds, limits ? [ours, theirs] : [ours]);
+    vm.close();
+    return [
+      caseResult({
+        name: 'deadline',
+        ours: late.summary(),
+        limit: limits && { name: 'clock_nanosleep(TIMER_ABSTIME)', summary: bare.summary() },
+        details: { untilTheGuestsFirstStep: lateToRun.summary() },
+      }),
+    ];
+  },
+};

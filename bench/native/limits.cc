@@ -1,0 +1,360 @@
+// What this machine can do at best, and what a user would otherwise pick: the figures that ours are
+// held against. bench/main.mjs asks over stdin, a line a request, so that their rounds alternate
+// with ours; one request as arguments works too.
+//
+//   handshake SAMPLES                two threads: asked → seen, released → running, without
+//   sleeping handshake-many THREADS SAMPLES   the same with many threads that park, all asked by
+//   one store wake SAMPLES                     released → running, of a thread that has slept for a
+//   millisecond sigstop SAMPLES                  SIGSTOP → waitpid of a busy child sleep SAMPLES
+//   INTERVAL_NS        how late clock_nanosleep(TIMER_ABSTIME) returns read THREADS MIB / copy
+//   THREADS MIB   bandwidth over memory such as a guest's, mapped at first use
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <iostream>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "json_lines.h"
+#include "port/clock.h"
+#include "port/futex.h"
+#include "port/memory.h"
+#include "util/prng.h"
+
+namespace standstill::bench {
+namespace {
+
+constexpr int64_t kHostSpinNs = 20'000;  // as the pause gate's own
+
+// Lets the other side run for a random while, so that samples do not fall into step with it.
+class Gap {
+ public:
+  void BusyWait() {
+    const int64_t until_ns = HostMonotonicNs() + 20'000 + static_cast<int64_t>(prng_.Below(50'000));
+    while (HostMonotonicNs() < until_ns) CpuRelax();
+  }
+
+ private:
+  Prng prng_{1};
+};
+
+void SleepUntil(int64_t at_ns) {
+  const timespec at{.tv_sec = at_ns / 1'000'000'000, .tv_nsec = at_ns % 1'000'000'000};
+  while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, nullptr) == EINTR) {
+  }
+}
+
+// ── Two threads ───────────────────────────────────────────────────────────────────────────────
+
+// The least that any pause can be: one word asks, another one answers.
+struct alignas(64) Word {
+  std::atomic<uint32_t> value{0};
+};
+struct Pair {
+  Word asked;  // odd: stand still; even: run; ~0: leave
+  Word answered;
+  std::atomic<int64_t> running_since_ns{0};
+};
+constexpr uint32_t kLeave = ~uint32_t{0};
+
+void StandByPair(Pair& pair, bool park) {
+  uint32_t seen = 0;
+  for (;;) {
+    uint32_t asked;
+    while ((asked = pair.asked.value.load(std::memory_order_acquire)) == seen) {
+      if (park && (seen & 1) != 0) FutexWait(pair.asked.value, seen, kNoTimeout);
+    }
+    if (asked == kLeave) return;
+    if ((asked & 1) == 0) pair.running_since_ns.store(HostMonotonicNs(), std::memory_order_relaxed);
+    seen = asked;
+    pair.answered.value.store(asked, std::memory_order_release);
+  }
+}
+
+void AwaitAnswer(const Pair& pair, uint32_t answer) {
+  while (pair.answered.value.load(std::memory_order_acquire) != answer) {
+  }
+}
+
+JsonLine Handshake(int samples, bool park) {
+  Pair pair;
+  std::thread thread([&] { StandByPair(pair, park); });
+  std::vector<int64_t> halt_ns;
+  std::vector<int64_t> resume_ns;
+  Gap gap;
+  for (uint32_t i = 0; i < 2 * static_cast<uint32_t>(samples); i += 2) {
+    gap.BusyWait();
+    const int64_t asked_ns = HostMonotonicNs();
+    pair.asked.value.store(i + 1, std::memory_order_release);
+    AwaitAnswer(pair, i + 1);
+    halt_ns.push_back(HostMonotonicNs() - asked_ns);
+    if (park) SleepUntil(HostMonotonicNs() + 1'500'000);
+    const int64_t released_ns = HostMonotonicNs();
+    pair.asked.value.store(i + 2, std::memory_order_release);
+    if (park) FutexWakeAll(pair.asked.value);
+    AwaitAnswer(pair, i + 2);
+    resume_ns.push_back(pair.running_since_ns.load(std::memory_order_relaxed) - released_ns);
+  }
+  pair.asked.value.store(kLeave, std::memory_order_release);
+  FutexWakeAll(pair.asked.value);
+  thread.join();
+  JsonLine line;
+  line.Add("haltNs", halt_ns).Add("resumeNs", resume_ns);
+  return line;
+}
+
+// ── Many threads ──────────────────────────────────────────────────────────────────────────────
+
+// One word asks all of them, one count answers, one system call wakes them.
+struct Crowd {
+  Word asked;  // odd: stand still; even: run; ~0: leave
+  Word standing;
+  Word running;
+  std::atomic<bool> host_asleep{false};
+  uint32_t threads = 0;
+};
+
+void StandByCrowd(Crowd& crowd) {
+  for (;;) {
+    uint32_t asked;
+    while (((asked = crowd.asked.value.load(std::memory_order_acquire)) & 1) != 0) {
+      if (asked == kLeave) return;
+      FutexWait(crowd.asked.value, asked, kNoTimeout);
+    }
+    crowd.running.value.fetch_add(1, std::memory_order_acq_rel);
+    while (crowd.asked.value.load(std::memory_order_acquire) == asked) {
+    }
+    const uint32_t standing = crowd.standing.value.fetch_add(1, std::memory_order_acq_rel) + 1;
+    if (standing == crowd.threads && crowd.host_asleep.load(std::memory_order_acquire)) {
+      FutexWakeAll(crowd.standing.value);
+    }
+  }
+}
+
+void AwaitStanding(Crowd& crowd) {
+  const auto all = [&] {
+    return crowd.standing.value.load(std::memory_order_acquire) == crowd.threads;
+  };
+  const int64_t until_ns = HostMonotonicNs() + kHostSpinNs;
+  while (!all() && HostMonotonicNs() < until_ns) CpuRelax();
+  crowd.host_asleep.store(true, std::memory_order_seq_cst);
+  // Only the last one wakes the host; the bound makes up for a count that moved before the wait.
+  for (uint32_t now; (now = crowd.standing.value.load(std::memory_order_acquire)) != crowd.threads;)
+    FutexWait(crowd.standing.value, now, 100'000);
+  crowd.host_asleep.store(false, std::memory_order_relaxed);
+}
+
+JsonLine HandshakeMany(int threads, int samples) {
+  Crowd crowd;
+  crowd.threads = static_cast<uint32_t>(threads);
+  crowd.asked.value = 1;  // they start standing, and leave so
+  std::vector<std::thread> started;
+  for (int i = 0; i < threads; ++i) started.emplace_back([&] { StandByCrowd(crowd); });
+  std::vector<int64_t> halt_ns;
+  for (uint32_t asked = 2; asked < 2 * static_cast<uint32_t>(samples) + 2; asked += 2) {
+    crowd.standing.value.store(0, std::memory_order_relaxed);
+    crowd.running.value.store(0, std::memory_order_relaxed);
+    crowd.asked.value.store(asked, std::memory_order_release);
+    FutexWakeAll(crowd.asked.value);
+    while (crowd.running.value.load(std::memory_order_acquire) != crowd.threads)
+      SleepUntil(HostMonotonicNs() + 5'000'000);
+    const int64_t asked_ns = HostMonotonicNs();
+    crowd.asked.value.store(asked + 1, std::memory_order_release);
+    AwaitStanding(crowd);
+    halt_ns.push_back(HostMonotonicNs() - asked_ns);
+  }
+  crowd.asked.value.store(kLeave, std::memory_order_release);
+  FutexWakeAll(crowd.asked.value);
+  for (std::thread& thread : started) thread.join();
+  JsonLine line;
+  line.Add("haltNs", halt_ns);
+  return line;
+}
+
+// ── A process ─────────────────────────────────────────────────────────────────────────────────
+
+JsonLine Sigstop(int samples) {
+  JsonLine line;
+  const pid_t child = fork();
+  if (child < 0) return line.Add("error", "fork failed");
+  if (child == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (volatile uint64_t i = 0;;) i = i + 1;
+  }
+  std::vector<int64_t> halt_ns;
+  Gap gap;
+  int status = 0;
+  for (int i = 0; i < samples; ++i) {
+    gap.BusyWait();
+    const int64_t asked_ns = HostMonotonicNs();
+    kill(child, SIGSTOP);
+    if (waitpid(child, &status, WUNTRACED) != child || !WIFSTOPPED(status)) break;
+    halt_ns.push_back(HostMonotonicNs() - asked_ns);
+    kill(child, SIGCONT);
+    if (waitpid(child, &status, WCONTINUED) != child || !WIFCONTINUED(status)) break;
+  }
+  kill(child, SIGKILL);
+  waitpid(child, &status, 0);
+  return line.Add("haltNs", halt_ns);
+}
+
+// ── A timer ───────────────────────────────────────────────────────────────────────────────────
+
+// In a thread of its own: the timer slack is a thread's.
+JsonLine Sleep(int samples, int64_t interval_ns) {
+  std::vector<int64_t> late_ns;
+  std::thread thread([&] {
+    prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
+    for (int i = 0; i < samples; ++i) {
+      const int64_t at_ns = HostMonotonicNs() + interval_ns;
+      SleepUntil(at_ns);
+      late_ns.push_back(HostMonotonicNs() - at_ns);
+    }
+  });
+  thread.join();
+  JsonLine line;
+  line.Add("lateNs", late_ns);
+  return line;
+}
+
+// ── Memory ────────────────────────────────────────────────────────────────────────────────────
+
+// As a guest's RAM is: a shared memfd mapping in small pages, all of it written once.
+class Buffer {
+ public:
+  std::byte* OfBytes(uint64_t bytes) {
+    if (bytes <= bytes_) return start_;
+    if (start_ != nullptr) Unmap(start_, bytes_ + 2 * kPageBytes);
+    std::byte* const reservation = MapGuardedShared("standstill-bench", bytes, kPageBytes);
+    if (reservation == nullptr) std::abort();
+    start_ = reservation;
+    bytes_ = bytes;
+    for (uint64_t at = 0; at < bytes; at += sizeof(uint64_t)) {
+      const uint64_t word = Mix64(at);
+      std::memcpy(Data() + at, &word, sizeof(word));
+    }
+    return start_;
+  }
+  std::byte* Data() { return start_ + kPageBytes; }
+
+ private:
+  static constexpr uint64_t kPageBytes = 4096;
+  std::byte* start_ = nullptr;
+  uint64_t bytes_ = 0;
+};
+Buffer& Memory(int which) {
+  static Buffer& first = *new Buffer;
+  static Buffer& second = *new Buffer;
+  return which == 0 ? first : second;
+}
+
+typedef uint64_t Vector __attribute__((vector_size(32), aligned(32), may_alias));
+
+// Eight independent sums of vector loads, with the prefetches that the digest does: the hardware's
+// own stop at the end of a page.
+#if defined(__x86_64__)
+__attribute__((target_clones("avx2", "default")))
+#endif
+uint64_t
+ReadAll(const std::byte* from, uint64_t bytes) {
+  constexpr uint64_t kTurnBytes = 8 * sizeof(Vector);
+  constexpr uint64_t kAheadBytes = 2048;
+  Vector sums[8] = {};
+  for (uint64_t at = 0; at < bytes; at += kTurnBytes) {
+    const auto* const vectors = reinterpret_cast<const Vector*>(from + at);
+    for (uint64_t line = 0; line < kTurnBytes; line += 64)
+      __builtin_prefetch(from + at + kAheadBytes + line);
+    for (int i = 0; i < 8; ++i) sums[i] ^= vectors[i];
+  }
+  Vector all = sums[0];
+  for (int i = 1; i < 8; ++i) all ^= sums[i];
+  return all[0] ^ all[1] ^ all[2] ^ all[3];
+}
+
+// Chunks of 256 KiB are handed out one by one, as the digest's are.
+template <class Work>
+int64_t OverChunks(int threads, uint64_t bytes, const Work& work) {
+  constexpr uint64_t kChunkBytes = 256 * 1024;
+  std::atomic<uint64_t> next{0};
+  const auto run = [&] {
+    for (uint64_t at; (at = next.fetch_add(kChunkBytes)) < bytes;) work(at, kChunkBytes);
+  };
+  std::vector<std::thread> helpers;
+  const int64_t from_ns = HostMonotonicNs();
+  for (int i = 1; i < threads; ++i) helpers.emplace_back(run);
+  run();
+  for (std::thread& helper : helpers) helper.join();
+  return HostMonotonicNs() - from_ns;
+}
+
+JsonLine Read(int threads, uint64_t bytes) {
+  Memory(0).OfBytes(bytes);
+  std::atomic<uint64_t> sum{0};
+  const int64_t elapsed_ns = OverChunks(threads, bytes, [&](uint64_t at, uint64_t length) {
+    sum.fetch_xor(ReadAll(Memory(0).Data() + at, length), std::memory_order_relaxed);
+  });
+  JsonLine line;
+  line.Add("elapsedNs", elapsed_ns).Add("bytes", bytes).Add("sum", std::to_string(sum.load()));
+  return line;
+}
+
+JsonLine Copy(int threads, uint64_t bytes) {
+  Memory(0).OfBytes(bytes);
+  Memory(1).OfBytes(bytes);
+  const int64_t elapsed_ns = OverChunks(threads, bytes, [](uint64_t at, uint64_t length) {
+    std::memcpy(Memory(1).Data() + at, Memory(0).Data() + at, length);
+  });
+  JsonLine line;
+  line.Add("elapsedNs", elapsed_ns).Add("bytes", bytes);
+  return line;
+}
+
+// ── Requests ──────────────────────────────────────────────────────────────────────────────────
+
+JsonLine Answer(const std::string& request) {
+  std::istringstream words(request);
+  std::string name;
+  int64_t first = 0;
+  int64_t second = 0;
+  words >> name >> first >> second;
+  const bool sane = first >= 1 && first <= 1'000'000 && second >= 0;
+  const int count = static_cast<int>(first);
+  if (sane && name == "handshake") return Handshake(count, false);
+  if (sane && name == "wake") return Handshake(count, true);
+  if (sane && name == "handshake-many" && second >= 1)
+    return HandshakeMany(count, static_cast<int>(second));
+  if (sane && name == "sigstop") return Sigstop(count);
+  if (sane && name == "sleep") return Sleep(count, second);
+  const auto bytes = static_cast<uint64_t>(second) << 20;
+  if (sane && name == "read" && bytes != 0) return Read(count, bytes);
+  if (sane && name == "copy" && bytes != 0) return Copy(count, bytes);
+  JsonLine line;
+  return line.Add("error", "unknown request");
+}
+
+}  // namespace
+}  // namespace standstill::bench
+
+int main(int argc, char** argv) {
+  using standstill::bench::Answer;
+  if (argc > 1) {
+    std::string request;
+    for (int i = 1; i < argc; ++i) (request += argv[i]) += ' ';
+    Answer(request).Print();
+    return 0;
+  }
+  for (std::string request; std::getline(std::cin, request);) Answer(request).Print();
+  return 0;
+}

@@ -19,7 +19,8 @@ function answers(command) {
   return spawnSync(command, ['--version'], { stdio: 'ignore' }).status === 0;
 }
 
-if (process.platform !== 'linux') fail(`Expected Linux but received ${process.platform}; the engine needs memfd and futex.`);
+if (process.platform !== 'linux')
+  fail(`Expected Linux but received ${process.platform}; the engine needs memfd and futex.`);
 if (!answers('cmake')) fail('cmake was not found: install cmake 3.22 or newer (Debian: apt-get install cmake).');
 const compilers = process.env.CXX ? [process.env.CXX] : ['c++', 'g++', 'clang++'];
 if (!compilers.some(answers)) {

@@ -13,7 +13,10 @@ for (const command of build) {
 }
 const from = Date.now();
 const soak = await run([join('build-tests', 'plain', 'standstill_soak'), '--cycles', '1000000']);
-const commit = spawnSync('git', ['describe', '--always', '--dirty', '--abbrev=12'], { cwd: root, encoding: 'utf8' }).stdout.trim();
+const commit = spawnSync('git', ['describe', '--always', '--dirty', '--abbrev=12'], {
+  cwd: root,
+  encoding: 'utf8',
+}).stdout.trim();
 const log = [
   `date     ${new Date().toISOString()}`,
   `commit   ${commit}`,

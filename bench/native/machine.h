@@ -5,15 +5,18 @@
 // Threads: all of it by one thread; the guest thread is inside.
 #pragma once
 
+#include <sched.h>
 #include <sys/resource.h>
 
 #include <atomic>
 #include <cstdint>
+#include <ctime>
 #include <memory>
 
 #include "engine/guest_thread.h"
 #include "memory/lease.h"
 #include "port/clock.h"
+#include "port/futex.h"
 #include "standstill/write_marks.h"
 #include "util/check.h"
 
@@ -24,6 +27,31 @@ inline int64_t Preemptions() {
   rusage usage;
   getrusage(RUSAGE_THREAD, &usage);
   return usage.ru_nivcsw;
+}
+
+// Keeps the calling thread, and those that it starts, on the CPU that it is on: ways of running a
+// guest that take turns on one CPU share its caches, so that none of them pays for another one's
+// move.
+class OneCpu {
+ public:
+  OneCpu() {
+    sched_getaffinity(0, sizeof(before_), &before_);
+    cpu_set_t here;
+    CPU_ZERO(&here);
+    CPU_SET(sched_getcpu(), &here);
+    sched_setaffinity(0, sizeof(here), &here);
+  }
+  ~OneCpu() { sched_setaffinity(0, sizeof(before_), &before_); }
+  OneCpu(const OneCpu&) = delete;
+  OneCpu& operator=(const OneCpu&) = delete;
+
+ private:
+  cpu_set_t before_;
+};
+
+inline void SleepNs(int64_t ns) {
+  const timespec time{.tv_sec = 0, .tv_nsec = ns};
+  nanosleep(&time, nullptr);
 }
 
 struct Timing {
@@ -40,6 +68,7 @@ class Machine {
         GuestThread::Setup{program, *ram_, gate_, clock_, marks_->active(), 1, [this] {
                              preemptions_ = Preemptions();
                              halts_.fetch_add(1, std::memory_order_release);
+                             FutexWakeAll(halts_);
                            }});
     program.init({guest_->registers(), *ram_, params, 1});
     SS_CHECK(guest_->Start());
@@ -57,11 +86,13 @@ class Machine {
   // The engine's way, timed by the guest's own stamps: its first step and its halt at the last one.
   Timing RunGuest(uint64_t steps) {
     const int64_t before = preemptions_;
-    const uint64_t halts = halts_.load(std::memory_order_relaxed);
+    const uint32_t halts = halts_.load(std::memory_order_relaxed);
     guest_->SetTarget(guest_->steps() + steps);
     Release();
-    while (halts_.load(std::memory_order_acquire) == halts) CpuRelax();
-    return {guest_->halted_at_ns() - guest_->resumed_at_ns(), preemptions_ != before};
+    while (halts_.load(std::memory_order_acquire) == halts) FutexWait(halts_, halts, kNoTimeout);
+    const Timing timing{guest_->halted_at_ns() - guest_->resumed_at_ns(), preemptions_ != before};
+    SleepNs(100'000);  // until the guest has given up spinning for its release
+    return timing;
   }
 
   void Release() {
@@ -98,7 +129,7 @@ class Machine {
   std::unique_ptr<WriteMarks> marks_;
   std::unique_ptr<GuestThread> guest_;
   int64_t preemptions_ = 0;  // the guest thread's, as of its latest halt
-  std::atomic<uint64_t> halts_{0};
+  std::atomic<uint32_t> halts_{0};
 };
 
 }  // namespace standstill::bench

@@ -11,7 +11,6 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
-#include <ctime>
 #include <functional>
 #include <iostream>
 #include <sstream>
@@ -78,6 +77,7 @@ struct Saved {
 
 template <class P>
 JsonLine Cost(const Request& request) {
+  const OneCpu one_cpu;
   const auto machine = MakeMachine(request);
   const Saved saved(machine->ram());
   void* const registers = machine->guest().registers();
@@ -161,10 +161,7 @@ JsonLine Live(const Request& request) {
       });
     } while (bare.elapsed_ns < 5'000'000);
     machine->Release();
-    const int64_t alone = PaceWhile(*machine, [] {
-      const timespec time{.tv_sec = 0, .tv_nsec = 20'000'000};
-      nanosleep(&time, nullptr);
-    });
+    const int64_t alone = PaceWhile(*machine, [] { SleepNs(20'000'000); });
     // A copy that keeps nothing apart from the guest: what the memory itself costs.
     const int64_t beside_copy = PaceWhile(*machine, [&] {
       for (uint64_t at = 0; at < ram.size_bytes(); at += kPageBytes)

@@ -35,14 +35,18 @@ function report(results, strict) {
   for (const { name, passed, failed, skipped, seconds } of results) {
     const over = seconds > budgetSeconds[name] ? '  over budget' : '';
     const cells = [passed, failed, skipped.length].map((n) => String(n).padStart(8)).join('');
-    console.log(`${name.padEnd(9)}${cells}${seconds.toFixed(1).padStart(9)} s${String(budgetSeconds[name]).padStart(7)} s${over}`);
+    console.log(
+      `${name.padEnd(9)}${cells}${seconds.toFixed(1).padStart(9)} s${String(budgetSeconds[name]).padStart(7)} s${over}`,
+    );
   }
   const skipped = results.flatMap((result) => result.skipped);
   let unexpected = 0;
   for (const { name, reason } of skipped) {
     const allowed = allowedSkips.some((skip) => skip.name === name);
     if (strict && !allowed) ++unexpected;
-    console.log(`skipped: ${name}: ${reason}${strict && !allowed ? ' (not on the list of allowed skips: a failure)' : ''}`);
+    console.log(
+      `skipped: ${name}: ${reason}${strict && !allowed ? ' (not on the list of allowed skips: a failure)' : ''}`,
+    );
   }
   const sum = (key) => results.reduce((total, result) => total + result[key], 0);
   const failed = sum('failed') + unexpected;

@@ -79,12 +79,26 @@ export const STAGES = [
     count: countCommands,
   },
   { name: 'native', always: true, needs: doctest, commands: engineTests('plain'), count: countDoctest },
-  { name: 'models', always: true, needs: spin, commands: [['node', 'scripts/check-models.mjs']], count: countClosingLine },
+  {
+    name: 'models',
+    always: true,
+    needs: spin,
+    commands: [['node', 'scripts/check-models.mjs']],
+    count: countClosingLine,
+  },
   {
     name: 'controls',
     always: true,
     commands: [
-      ['node', 'scripts/build-addon.mjs', '--out', 'build-controls', '--CDSTANDSTILL_BUILD_TESTS=ON', '--target', 'standstill_controls'],
+      [
+        'node',
+        'scripts/build-addon.mjs',
+        '--out',
+        'build-controls',
+        '--CDSTANDSTILL_BUILD_TESTS=ON',
+        '--target',
+        'standstill_controls',
+      ],
     ],
     count: countCommands,
   },

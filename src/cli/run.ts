@@ -23,7 +23,7 @@ export function runCommand(leave: Leave): Command {
   return new Command('run')
     .summary('freeze VMs, patch the host behind them, resume them, prove their memory')
     .description(
-      'Creates a host with VMs and lets them run, freezes them, applies patches to the host behind them, resumes them\n' +
+      'Creates a host with VMs and lets them run, freezes them, applies patches to the host behind them, resumes them ' +
         'within the budget, synchronises their clocks, and proves that nothing in their memory moved.',
     )
     .addOption(flag('--vms <number>', 'how many VMs', wholeNumber('--vms', 1, VMS_MAX)).default(4))
@@ -61,22 +61,23 @@ const flag = (names: string, text: string, parse: (text: string) => number): Opt
 
 async function run(flags: RunFlags, leave: Leave): Promise<void> {
   const plan = planRun(flags);
-  const host = await Host.create();
-  using interrupt = catchInterrupts(() => host[Symbol.dispose]());
+  // Before the host, whose temporary folder a signal must not leave behind.
+  let host: Host | undefined;
+  using interrupt = catchInterrupts(() => host?.[Symbol.dispose]());
   let exitCode: number = EXIT_NOT_OK;
   try {
+    host = await Host.create();
     const report = await maintain(host, plan, interrupt, terminalOf(process.stderr, flags.color), flags.json !== true);
-    const text = flags.json === true ? `${JSON.stringify(report, null, 2)}\n` : render(report, flags);
-    process.stdout.write(text);
+    process.stdout.write(flags.json === true ? `${JSON.stringify(report, null, 2)}\n` : render(report, flags));
     exitCode = report.ok ? EXIT_OK : EXIT_NOT_OK;
   } catch (error) {
     if (interrupt.exitCode === undefined || !isStandstillError(error, 'ERR_ABORTED')) throw error;
     process.stderr.write('Interrupted: the VMs were resumed and closed, the temporary folder is removed.\n');
     exitCode = interrupt.exitCode;
   } finally {
-    await host.close();
+    await host?.close();
   }
-  await leave(exitCode, host.abandonedThreads);
+  await leave(exitCode, host?.abandonedThreads ?? 0);
 }
 
 async function maintain(
@@ -88,6 +89,7 @@ async function maintain(
 ): Promise<MaintenanceReport> {
   using progress: Progress = showProgress(style, showsProgress);
   progress.say(`creating ${plan.vms.length} VMs`);
+  signal.throwIfAborted();
   for (const options of plan.vms) {
     const vm = await host.createVm(options);
     signal.throwIfAborted();

@@ -43,7 +43,7 @@ export function verifyCommand(leave: Leave): Command {
   return new Command('verify')
     .summary('prove that pausing changes nothing: twin runs of every guest program')
     .description(
-      'Runs each guest program to the same step three times: uninterrupted, with pauses at seeded random moments, and at\n' +
+      'Runs each guest program to the same step three times: uninterrupted, with pauses at seeded random moments, and at ' +
         'another duty cycle, and compares memory, registers and invariants.',
     )
     .option('--program <name>', 'guest program, repeatable (default: all)', collect)

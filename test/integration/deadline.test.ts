@@ -1,6 +1,6 @@
-import type { Host, MaintenanceEvent, Vm } from 'standstill';
+import type { Host, MaintenanceEvent, MaintenanceOptions, Vm } from 'standstill';
 import { afterEach, expect, it } from 'vitest';
-import { expectToRun, runningHost } from '../fixtures/hosts.js';
+import { expectToRun, retryWhereNoneHalts, runningHost } from '../fixtures/hosts.js';
 import { patchPath } from '../fixtures/patches.js';
 
 let host: Host;
@@ -17,6 +17,8 @@ async function startOne(): Promise<Vm> {
 const BUDGET_MS = 200;
 const BLOCKED_MS = 3000;
 
+const apply = (options: MaintenanceOptions) => retryWhereNoneHalts(() => host.applyMaintenance(options));
+
 /** Blocks the event loop, and returns how far the guest got meanwhile. */
 function blockEventLoop(vm: Vm): { stepsFirst: number; stepsLast: number } {
   const stepsFirst = vm.stats().steps;
@@ -32,7 +34,7 @@ it('the deadline releases the VMs while the event loop is blocked', async () => 
   const onEvent = (event: MaintenanceEvent) => {
     if (event.type === 'phase' && event.phase === 'patch') blocked = blockEventLoop(vm);
   };
-  const report = await host.applyMaintenance({ budgetMs: BUDGET_MS, onEvent });
+  const report = await apply({ budgetMs: BUDGET_MS, onEvent });
 
   expect(blocked.stepsLast).toBeGreaterThan(blocked.stepsFirst);
   expect(report).toMatchObject({ ok: false, resumedBy: 'deadline', budgetKept: false, budgetMs: BUDGET_MS });
@@ -49,7 +51,7 @@ it('a patch that is started after the release is skipped', async () => {
   const onEvent = (event: MaintenanceEvent) => {
     if (event.type === 'phase' && event.phase === 'patch') blockEventLoop(vm);
   };
-  const report = await host.applyMaintenance({ budgetMs: BUDGET_MS, onEvent, patches: [patchPath('writes-file.mjs')] });
+  const report = await apply({ budgetMs: BUDGET_MS, onEvent, patches: [patchPath('writes-file.mjs')] });
   expect(report.patches).toMatchObject([{ ok: false, status: 'skipped', error: { code: 'ERR_PATCH_SKIPPED' } }]);
 });
 
@@ -59,7 +61,7 @@ it('a patch that was done only after the release does not count', async () => {
     if (event.type === 'patch-progress') blockEventLoop(vm);
   };
   const slow = { module: patchPath('slow-after-progress.mjs'), options: { durationMs: BLOCKED_MS / 2 } };
-  const report = await host.applyMaintenance({ budgetMs: BUDGET_MS, onEvent, patches: [slow] });
+  const report = await apply({ budgetMs: BUDGET_MS, onEvent, patches: [slow] });
   expect(report).toMatchObject({ ok: false, resumedBy: 'deadline' });
   expect(report.patches).toMatchObject([{ ok: false, status: 'cancelled', error: { code: 'ERR_PATCH_BUDGET' } }]);
 });

@@ -95,7 +95,7 @@ inline Release(v, done) {
 /* Freeze::GiveBack of one member, its control held. */
 inline GiveBack(id, v, done) {
   if
-  :: vm[v].holder == id -> vm[v].holder = 0
+  :: vm[v].holder == id -> atomic { vm[v].holder = 0; vm[v].frozen = 0 }
   :: else
   fi;
 #ifndef BREAK_GIVE_BACK_NOTHING
@@ -230,8 +230,16 @@ proctype Freezer(byte id) {
   :: v < VMS -> Unlock(v); v++
   :: else -> break
   od;
-  freeze[id].armed = true;
-  ReleaseBy(id, v, flag);
+  if
+  :: freeze[id].armed = true;
+     ReleaseBy(id, v, flag)
+  :: true -> /* the machine refuses the timer */
+     v = 0;
+     do
+     :: v < VMS -> Lock(v); GiveBack(id, v, flag); Unlock(v); v++
+     :: else -> break
+     od
+  fi;
 done:
   atomic { busy--; i = 0; v = 0; ok = false; flag = false }
 }
@@ -290,12 +298,26 @@ proctype User() {
 /* Of VM 0. */
 proctype Reader() {
   byte n = 0;
+  bool held;
   do
-  :: atomic { n < READS && !vm[0].revoked -> vm[0].leases++; n++ }
+  :: n < READS && !held ->
+     atomic { held = !vm[0].revoked; if :: held -> vm[0].leases++ :: else fi }
+     if
+     :: !held -> /* a guest that halted of its own accord has opened nothing */
+        Lock(0);
+        if
+        :: vm[0].state == HALTED -> OpenForReaders(0); atomic { vm[0].leases++; held = true }
+        :: else
+        fi;
+        Unlock(0)
+     :: else
+     fi;
+     n++
+  :: held ->
      atomic { assert(STANDS_STILL(0)); vm[0].reading = true }
      atomic { assert(STANDS_STILL(0)); vm[0].reading = false }
-     vm[0].leases--
-  :: busy == 0 -> break
+     atomic { vm[0].leases--; held = false }
+  :: n == READS && !held -> break
   od
 }
 

@@ -27,7 +27,7 @@
 #define SELF_HALTS 1
 #endif
 #ifndef SPURIOUS
-#define SPURIOUS 1
+#define SPURIOUS 0
 #endif
 
 #define RUNNING 0

@@ -4,20 +4,18 @@ import type { Style } from '../terminal.js';
 
 /** The last lines: whether all is well, in one sentence, and what is not. */
 export function renderVerdict(report: MaintenanceReport, style: Style): string {
-  const headline = report.ok
-    ? `${style.green('✔')} ${style.bold('Memory preserved')}: ${summary(report)}`
-    : `${style.red('✘')} ${style.bold('Not preserved as promised')}: ${summary(report)}`;
-  return [headline, ...report.problems.map((problem) => `  ${style.red('•')} ${problem}`)].join('\n');
-}
-
-function summary({ vms, budgetMs }: MaintenanceReport): string {
+  const { vms, budgetMs, problems } = report;
   const preserved = vms.filter((vm) => vm.memory === 'preserved').length;
+  const count = `${preserved} of ${vms.length} VMs`;
   const readBytes = vms.reduce((sum, vm) => sum + vm.bytesRead, 0);
   const longestNs = Math.max(0, ...vms.map((vm) => vm.blackoutNs));
-  return (
-    `${preserved} of ${vms.length} VMs, ${formatBytes(readBytes)} compared, ` +
-    `blackout at most ${formatNs(longestNs)} of a budget of ${formatNs(budgetMs * 1e6)}`
-  );
+  return [
+    report.ok
+      ? `${style.green('✔')} ${style.bold('Memory preserved')}: ${count}`
+      : `${style.red('✘')} ${style.bold('Not preserved as promised')}: memory preserved in ${count}`,
+    `  ${formatBytes(readBytes)} compared, longest blackout ${formatNs(longestNs)} of a budget of ${formatNs(budgetMs * 1e6)}`,
+    ...problems.map((problem) => `  ${style.red('•')} ${problem}`),
+  ].join('\n');
 }
 
 /** What the guests that read their clock felt of the freeze, a line each. */
@@ -32,9 +30,10 @@ function tickerLine(name: string, ticker: TickerImpact, style: Style): string {
     false: style.red(`differs from its pauses of ${formatNs(ticker.pausedNs)}`),
     null: style.yellow('not comparable: it did not tick around the freeze'),
   }[String(ticker.exact) as 'true' | 'false' | 'null'];
-  return (
-    `${name}: longest gap between two ticks ${style.bold(formatNs(ticker.trueGapMaxNs))} in truth, ` +
-    `${formatNs(ticker.guestGapMaxNs)} by its own clock; wall clock stepped ${formatNs(ticker.wallJumpMaxNs)};\n` +
-    `  time it did not see: ${ticker.hiddenNs.toLocaleString('en')} ns, which ${exact}`
-  );
+  const indent = ' '.repeat(name.length + 2);
+  return [
+    `${name}  longest gap between two ticks: ${style.bold(formatNs(ticker.trueGapMaxNs))} in truth, ${formatNs(ticker.guestGapMaxNs)} by its own clock`,
+    `${indent}its wall clock stepped ${formatNs(ticker.wallJumpMaxNs)} at the synchronisation`,
+    `${indent}time it did not see: ${ticker.hiddenNs.toLocaleString('en')} ns, which ${exact}`,
+  ].join('\n');
 }

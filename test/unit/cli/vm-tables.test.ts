@@ -24,9 +24,11 @@ it('sets unequal digests apart', () => {
 });
 
 it('gives a verdict in one sentence, and what is wrong below it', () => {
-  expect(renderVerdict(reportOf(), style)).toMatch(/^✔ Memory preserved: 1 of 1 VMs, 1 MiB compared/);
+  expect(renderVerdict(reportOf(), style)).toMatch(
+    /^✔ Memory preserved: 1 of 1 VMs\n {2}1 MiB compared, longest blackout 1.00 µs/,
+  );
   const bad = renderVerdict(reportOf({ ok: false, problems: ['vm-1: memory is unproven'] }), style);
-  expect(bad).toMatch(/^✘ Not preserved as promised.*\n {2}• vm-1: memory is unproven$/);
+  expect(bad).toMatch(/^✘ Not preserved as promised: .*\n.*\n {2}• vm-1: memory is unproven$/);
 });
 
 it('says what a ticker felt, and nothing where there is none', () => {

@@ -7,12 +7,14 @@
 // Exit 0: no mismatch, no lost step, no growth; 1: one of them; 2: usage.
 #include <unistd.h>
 
-#include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <deque>
 #include <fstream>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -42,6 +44,7 @@ struct Options {
 struct Tally {
   uint64_t cycles = 0;
   uint64_t by_step = 0;
+  uint64_t by_pause = 0;
   uint64_t by_freeze = 0;
   uint64_t mismatches = 0;
   uint64_t lost_steps = 0;
@@ -76,6 +79,9 @@ VmConfig ConfigOf(const Options& options, uint64_t index) {
 }
 
 // One VM and what the soak knows about it.
+//
+// It always runs towards a step at which it halts by itself, so that a host that is not scheduled
+// does not let it run for milliseconds; on the way there it is paused and frozen at seeded moments.
 class Subject {
  public:
   Subject(const VmConfig& config, uint64_t seed, Tally& tally)
@@ -85,9 +91,21 @@ class Subject {
 
   // From halted to halted, with at least one step between, and the proof at both ends of the halt.
   bool Cycle() {
-    const bool going_on = random_.Below(3) == 0 ? ToStep() : ToMoment();
     ++tally_.cycles;
-    return going_on;
+    if (!RunSome()) return false;
+    switch (random_.Below(3)) {
+      case 0:
+        ++tally_.by_step;
+        return AwaitTarget() && Halted();
+      case 1:
+        ++tally_.by_pause;
+        PassSomeTime();
+        return Pause() && Halted();
+      default:
+        ++tally_.by_freeze;
+        PassSomeTime();
+        return FreezeOnce() && Pause() && Halted();
+    }
   }
 
   // Compares with a twin that ran to the same step without a pause.
@@ -121,67 +139,101 @@ class Subject {
   uint64_t steps() const { return steps_; }
 
  private:
-  bool ToStep() {
-    ++tally_.by_step;
-    const uint64_t step = steps_ + 1 + random_.Below(400);
-    if (!Counted(vm_->RunUntilAndWait(step))) return false;
-    started_ = true;
-    VmStats stats;
-    if (!Counted(vm_->Stats(&stats))) return false;
-    if (stats.steps != step) {
-      ++tally_.lost_steps;
-      Complain("is not at the step it was to run to", stats.steps);
+  static constexpr uint64_t kNoTarget = 0;
+  static constexpr uint64_t kStepsAheadMax = 20'000;
+
+  // Lets the guest run until it has made a step at least.
+  bool RunSome() {
+    for (uint64_t steps = steps_; steps == steps_;) {
+      if (arrived_.load(std::memory_order_acquire)) target_ = kNoTarget;
+      if (target_ != kNoTarget) {
+        if (!Counted(vm_->Resume())) return false;
+      } else {
+        arrived_.store(false, std::memory_order_relaxed);
+        target_ = steps_ + 1 + random_.Below(random_.Below(2) == 0 ? 400 : kStepsAheadMax);
+        const auto arrive = [this](Status status) {
+          if (status == Status::kOk) arrived_.store(true, std::memory_order_release);
+        };
+        if (!Counted(vm_->RunUntil(target_, arrive))) return false;
+      }
+      // A guest that was paused at its very step arrives without another one: once more then.
+      for (bool there = false; steps == steps_ && !there;) {
+        there = arrived_.load(std::memory_order_acquire);
+        if (!StepsNow(&steps)) return false;
+        if (steps == steps_) std::this_thread::yield();
+      }
     }
-    return Halted();
+    return true;
   }
 
-  bool ToMoment() {
-    // Running: at least one step, and then some microseconds.
-    if (!Counted(started_ ? vm_->Resume() : vm_->Start())) return false;
-    started_ = true;
-    VmStats stats;
-    do {
-      if (!Counted(vm_->Stats(&stats))) return false;
-    } while (stats.steps == steps_);
+  void PassSomeTime() {
     const int64_t until_ns = HostMonotonicNs() + static_cast<int64_t>(random_.Below(30'000));
     while (HostMonotonicNs() < until_ns) CpuRelax();
-    if (random_.Below(2) == 0) {
-      PauseResult pause;
-      return Counted(vm_->Pause(kPatienceNs, &pause)) && Halted();
+  }
+
+  // The guest halts by itself, or has just done so: its answer may be a moment behind.
+  bool AwaitTarget() {
+    const int64_t until_ns = HostMonotonicNs() + kPatienceNs;
+    while (!arrived_.load(std::memory_order_acquire)) {
+      if (HostMonotonicNs() > until_ns) {
+        ++tally_.lost_steps;
+        Complain("did not arrive at step", target_);
+        return false;
+      }
+      std::this_thread::yield();
     }
-    ++tally_.by_freeze;
+    uint64_t steps = 0;
+    if (!StepsNow(&steps)) return false;
+    if (steps != target_) {
+      ++tally_.lost_steps;
+      Complain("ran past the step it was to halt at, to step", steps);
+    }
+    return true;
+  }
+
+  bool Pause() {
+    PauseResult pause;
+    if (!Counted(vm_->Pause(kPatienceNs, &pause))) return false;
+    return pause.latency_ns != 0 || AwaitTarget();
+  }
+
+  bool FreezeOnce() {
     std::shared_ptr<Freeze> freeze;
     size_t culprit = 0;
     FreezeOptions options;
     options.handshake_timeout_ns = kPatienceNs;
     if (!Counted(Freeze::Begin({vm_}, options, &freeze, &culprit))) return false;
-    if (!Halted()) return false;
+    if (!freeze->Records()[0].was_running && !AwaitTarget()) return false;
+    const bool halted = Halted();
     freeze->Release();
-    // What ran after the release is halted again, for the next cycle to begin from.
-    PauseResult pause;
-    return Counted(vm_->Pause(kPatienceNs, &pause)) && Halted();
+    return halted;
+  }
+
+  bool StepsNow(uint64_t* steps) {
+    VmStats stats;
+    if (!Counted(vm_->Stats(&stats))) return false;
+    *steps = stats.steps;
+    return true;
   }
 
   // The proof: digest and steps at the halt, and again as the last act before the guest goes on.
   bool Halted() {
     DigestResult at_halt;
     DigestResult at_release;
-    VmStats before;
-    VmStats after;
-    if (!Counted(vm_->Stats(&before)) || !Counted(vm_->Digest({.threads = 1}, &at_halt)))
-      return false;
+    uint64_t before = 0;
+    uint64_t after = 0;
+    if (!StepsNow(&before) || !Counted(vm_->Digest({.threads = 1}, &at_halt))) return false;
     for (uint64_t spins = random_.Below(100); spins != 0; --spins) CpuRelax();
-    if (!Counted(vm_->Digest({.threads = 1}, &at_release)) || !Counted(vm_->Stats(&after)))
-      return false;
+    if (!Counted(vm_->Digest({.threads = 1}, &at_release)) || !StepsNow(&after)) return false;
     if (at_halt.value != at_release.value) {
       ++tally_.mismatches;
-      Complain("has another digest at release, at step", after.steps);
+      Complain("has another digest at release, at step", after);
     }
-    if (before.steps != after.steps || before.steps < steps_) {
+    if (before != after || before < steps_ || before > target_) {
       ++tally_.lost_steps;
-      Complain("moved while halted, or lost steps; it is at step", after.steps);
+      Complain("moved while halted, or lost or won steps; it is at step", after);
     }
-    steps_ = after.steps;
+    steps_ = after;
     return true;
   }
 
@@ -199,9 +251,10 @@ class Subject {
   const VmConfig config_;
   Prng random_;
   Tally& tally_;
-  std::shared_ptr<Vm> vm_;
-  bool started_ = false;
+  std::atomic<bool> arrived_{false};  // at target_; set by the guest thread
+  uint64_t target_ = kNoTarget;
   uint64_t steps_ = 0;
+  std::shared_ptr<Vm> vm_;
 };
 
 class Progress {
@@ -224,8 +277,7 @@ class Progress {
 int Soak(const Options& options) {
   const int64_t from_ns = HostMonotonicNs();
   Tally tally;
-  std::vector<Subject> subjects;
-  subjects.reserve(options.vms);
+  std::deque<Subject> subjects;
   for (uint64_t i = 0; i < options.vms; ++i) {
     const uint64_t seed = Mix64(~options.seed ^ Mix64(i));
     if (!subjects.emplace_back(ConfigOf(options, i), seed, tally).Create()) return 1;
@@ -250,8 +302,9 @@ int Soak(const Options& options) {
   const auto number = [](uint64_t value) { return static_cast<unsigned long long>(value); };
   std::printf("cycles            %llu of %llu, on %llu VMs of 1 MiB\n", number(tally.cycles),
               number(options.cycles), number(options.vms));
-  std::printf("  halted          %llu at an exact step, %llu by a freeze, the rest by a pause\n",
-              number(tally.by_step), number(tally.by_freeze));
+  std::printf(
+      "  halted          %llu at an exact step, %llu by a pause, %llu by a freeze and a pause\n",
+      number(tally.by_step), number(tally.by_pause), number(tally.by_freeze));
   std::printf("guest steps       %llu\n", number(steps));
   std::printf("digest mismatches %llu\n", number(tally.mismatches));
   std::printf("lost steps        %llu\n", number(tally.lost_steps));

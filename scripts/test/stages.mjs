@@ -109,13 +109,6 @@ export const STAGES = [
     count: countVitest,
   },
   {
-    name: 'address',
-    always: false,
-    needs: doctest,
-    commands: engineTests('address', '-DSTANDSTILL_SANITIZE=address,undefined'),
-    count: countDoctest,
-  },
-  {
     name: 'thread',
     always: false,
     needs: doctest,

@@ -109,6 +109,13 @@ export const STAGES = [
     count: countVitest,
   },
   {
+    name: 'address',
+    always: false,
+    needs: doctest,
+    commands: engineTests('address', '-DSTANDSTILL_SANITIZE=address,undefined'),
+    count: countDoctest,
+  },
+  {
     name: 'thread',
     always: false,
     needs: doctest,

@@ -160,7 +160,7 @@ export type ErrorCode = keyof typeof ERROR_CODES;
 /** docs/ERRORS.md, as text. */
 export function renderErrorDocs(): string {
   const section = (code: string, entry: ErrorCodeEntry) =>
-    `## ${code}\n\n${entry.meaning}\n\n*Remedy:* ${entry.remedy} *(raised by the ${entry.raisedBy})*\n`;
+    `## ${code}\n\n${entry.meaning}\n\n_Remedy:_ ${entry.remedy} _(raised by the ${entry.raisedBy})_\n`;
   return [
     '# Errors\n',
     'Every error of the library is a `StandstillError` with a stable `code`. This page is generated from',

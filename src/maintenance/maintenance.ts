@@ -11,7 +11,7 @@ import type { MaintenancePlan } from './options.js';
 import type { PatchPool, PatchSession } from './patch-pool.js';
 import { locatePatch, type PatchSource } from './patch-source.js';
 import { type PatchRun, runPatches } from './patching.js';
-import { type Cuts, later, untilNow } from './phases.js';
+import { type Cuts, untilNow } from './phases.js';
 import { digestOptions } from './proof.js';
 import type { MaintenanceReport } from './report.js';
 import { buildReport } from './report-builder.js';
@@ -95,9 +95,12 @@ async function freeze(plan: MaintenancePlan, quiesced: Quiesced, around: Surroun
   const phase = (name: MaintenancePhase) => around.emit({ type: 'phase', phase: name });
   phase('freeze');
   stop.throwIfAborted();
+  let frozenScope: FreezeScope | undefined;
+  using _release = onAbort(stop, () => frozenScope?.release());
   using scope = FreezeScope.begin(plan.targets, plan);
-  using _release = onAbort(stop, () => scope.release());
+  frozenScope = scope;
 
+  // What is in here is in the blackout: no more than must be.
   const frozen = await whileFrozen(scope, plan, quiesced.patches, around, phase);
   scope.release();
   phase('release');
@@ -123,26 +126,26 @@ async function whileFrozen(
   { session, pool, stop, emit }: Surroundings,
   phase: (name: MaintenancePhase) => void,
 ): Promise<Frozen> {
-  const allHaltedAtNs = scope
-    .records()
-    .map((record) => record.observedAtNs)
-    .reduce(later, 0n);
+  const beganAtNs = monotonicNs();
   phase('digest-at-halt');
-  const opening = await digestAll(plan.targets, plan);
-  const openingDigestEndAtNs = plan.proof === 'none' ? allHaltedAtNs : monotonicNs();
+  const opening = plan.proof === 'none' ? [] : await digestAll(plan.targets, plan);
+  const openingDigestEndAtNs = plan.proof === 'none' ? beganAtNs : monotonicNs();
   stop.throwIfAborted();
   injectFaults(plan);
 
-  const reservedNs = reservationNs(Number(openingDigestEndAtNs - allHaltedAtNs), plan.budgetMs);
+  const reservedNs = reservationNs(Number(openingDigestEndAtNs - beganAtNs), plan.budgetMs);
   const closes = plan.proof !== 'none' && reservedNs < scope.remainingNs;
   phase('patch');
-  const runs = await runPatches(session, patches, {
-    stop,
-    budgetNs: scope.remainingNs - (closes ? reservedNs : 0),
-    graceMsMax: pool.limits.graceMs,
-    released: () => scope.released,
-    emit,
-  });
+  const runs =
+    patches.length === 0
+      ? []
+      : await runPatches(session, patches, {
+          stop,
+          budgetNs: scope.remainingNs - (closes ? reservedNs : 0),
+          graceMsMax: pool.limits.graceMs,
+          released: () => scope.released,
+          emit,
+        });
   const patchesEndAtNs = monotonicNs();
   stop.throwIfAborted();
 
@@ -150,12 +153,12 @@ async function whileFrozen(
   const closing = closes && !scope.released ? await digestAll(plan.targets, plan) : [];
   const closingDigestEndAtNs = closes ? monotonicNs() : patchesEndAtNs;
   stop.throwIfAborted();
-  return {
-    cuts: { allHaltedAtNs, openingDigestEndAtNs, patchesEndAtNs, closingDigestEndAtNs },
-    opening,
-    closing,
-    runs,
+  const cuts = {
+    openingDigestEndAtNs: plan.proof === 'none' ? undefined : openingDigestEndAtNs,
+    patchesEndAtNs,
+    closingDigestEndAtNs,
   };
+  return { cuts, opening, closing, runs };
 }
 
 function reservationNs(openingDigestNs: number, budgetMs: number): number {
@@ -163,9 +166,8 @@ function reservationNs(openingDigestNs: number, budgetMs: number): number {
   return openingDigestNs * RESERVATION_FACTOR + marginMs * NS_PER_MS;
 }
 
-function digestAll(vms: readonly EmulatedVm[], { proof, sampleShare, seed }: MaintenancePlan): Promise<Digests> {
-  if (proof === 'none') return Promise.resolve([]);
-  const options = digestOptions(proof, sampleShare, BigInt(seed));
+function digestAll(vms: readonly EmulatedVm[], plan: MaintenancePlan): Promise<Digests> {
+  const options = digestOptions(plan);
   return Promise.all(vms.map((vm) => vm.digest(options).catch(discardIfReleased)));
 }
 

@@ -67,20 +67,11 @@ export class PatchPool {
 export class PatchSession {
   readonly #owner: PatchPool;
   readonly #abandon: (worker: Worker) => void;
-  readonly #pool: Piscina;
+  #pool: Piscina | undefined;
 
   constructor(owner: PatchPool, abandon: (worker: Worker) => void) {
     this.#owner = owner;
     this.#abandon = abandon;
-    this.#pool = new Piscina({
-      filename: WORKER_PATH,
-      minThreads: 0,
-      maxThreads: 1,
-      idleTimeout: Number.POSITIVE_INFINITY,
-      resourceLimits: { maxOldGenerationSizeMb: Math.ceil(owner.limits.heapBytesMax / MIB) },
-    });
-    // A worker that dies between two tasks is noticed by the next one.
-    this.#pool.on('error', () => {});
   }
 
   /** Starts the worker and imports the module there. Rejects with ERR_PATCH_INVALID, or with the reason of `cancel`. */
@@ -93,7 +84,7 @@ export class PatchSession {
     const stop = AbortSignal.any([cancel, tooSlow.signal]);
     try {
       const end = await runTask(
-        this.#pool,
+        this.#workers(),
         { kind: 'load', url: patch.url },
         this.#control(stop, 0, () => {}),
       );
@@ -110,7 +101,7 @@ export class PatchSession {
   run(patch: PatchSource, { cancel, graceMs, onProgress }: RunControl): Promise<TaskEnd> {
     const { hostDirectory } = this.#owner;
     const request = { kind: 'run', url: patch.url, options: patch.options, hostDirectory } as const;
-    return runTask(this.#pool, request, this.#control(cancel, graceMs, onProgress));
+    return runTask(this.#workers(), request, this.#control(cancel, graceMs, onProgress));
   }
 
   /** Waits, within the grace, for a terminated worker to end; true where it did not and is abandoned. */
@@ -122,10 +113,29 @@ export class PatchSession {
   }
 
   async close(): Promise<void> {
-    await this.#pool.destroy();
+    await this.#pool?.destroy();
+  }
+
+  /** Made when the first patch is loaded: a maintenance without patches needs no thread. */
+  #workers(): Piscina {
+    this.#pool ??= createWorkers(this.#owner.limits.heapBytesMax);
+    return this.#pool;
   }
 
   #control(cancel: AbortSignal, graceMs: number, onProgress: TaskControl['onProgress']): TaskControl {
     return { cancel, graceMs, onProgress, residentBytesMax: this.#owner.limits.residentBytesMax };
   }
+}
+
+function createWorkers(heapBytesMax: number): Piscina {
+  const workers = new Piscina({
+    filename: WORKER_PATH,
+    minThreads: 0,
+    maxThreads: 1,
+    idleTimeout: Number.POSITIVE_INFINITY,
+    resourceLimits: { maxOldGenerationSizeMb: Math.ceil(heapBytesMax / MIB) },
+  });
+  // A worker that dies between two tasks is noticed by the next one.
+  workers.on('error', () => {});
+  return workers;
 }

@@ -18,11 +18,15 @@ export interface Phases {
 
 /** When the operation went from one part to the next, on CLOCK_MONOTONIC in nanoseconds. */
 export interface Cuts {
-  readonly allHaltedAtNs: bigint;
-  readonly openingDigestEndAtNs: bigint;
+  /** Undefined where no digest was taken at the halt. */
+  readonly openingDigestEndAtNs: bigint | undefined;
   readonly patchesEndAtNs: bigint;
   readonly closingDigestEndAtNs: bigint;
 }
+
+/** When the last VM of a freeze was seen halted. */
+export const allHaltedAt = (records: readonly FreezeRecord[]): bigint =>
+  records.map((record) => record.observedAtNs).reduce(later, 0n);
 
 const NO_PHASES: Phases = { requestNs: 0, haltNs: 0, digestNs: 0, patchNs: 0, resumeNs: 0, syncNs: 0 };
 
@@ -30,11 +34,11 @@ const NO_PHASES: Phases = { requestNs: 0, haltNs: 0, digestNs: 0, patchNs: 0, re
  * One VM's phases. Where the deadline released it before a part was over, that part ends at its release, and what came
  * later has no share. A VM that stood still before the freeze has no blackout, and so no phases.
  */
-export function phasesOf(record: FreezeRecord, cuts: Cuts): Phases {
+export function phasesOf(record: FreezeRecord, allHaltedAtNs: bigint, cuts: Cuts): Phases {
   if (!record.wasRunning) return NO_PHASES;
   const before = (atNs: bigint) => (atNs < record.releasedAtNs ? atNs : record.releasedAtNs);
-  const halted = before(later(cuts.allHaltedAtNs, record.haltedAtNs));
-  const opened = later(halted, before(cuts.openingDigestEndAtNs));
+  const halted = before(later(allHaltedAtNs, record.haltedAtNs));
+  const opened = later(halted, before(cuts.openingDigestEndAtNs ?? halted));
   const patched = later(opened, before(cuts.patchesEndAtNs));
   const closed = later(patched, before(cuts.closingDigestEndAtNs));
   return {
@@ -62,4 +66,6 @@ export function untilNow(record: FreezeRecord, nowNs: bigint): FreezeRecord {
   return { ...record, resumedAtNs, releasedAtNs: record.releasedAtNs === 0n ? resumedAtNs : record.releasedAtNs };
 }
 
-export const later = (a: bigint, b: bigint): bigint => (a > b ? a : b);
+function later(a: bigint, b: bigint): bigint {
+  return a > b ? a : b;
+}

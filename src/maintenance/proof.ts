@@ -28,8 +28,8 @@ export interface MemoryProof {
   changedPages: ChangedPages | null;
 }
 
-export function digestOptions(proof: Exclude<Proof, 'none'>, share: number, seed: bigint): DigestOptions {
-  return proof === 'full' ? {} : { share, seed };
+export function digestOptions(plan: { proof: Proof; sampleShare: number; seed: number }): DigestOptions {
+  return plan.proof === 'sampled' ? { share: plan.sampleShare, seed: BigInt(plan.seed) } : {};
 }
 
 export function compareDigests(before: MemoryDigest | undefined, after: MemoryDigest | undefined): MemoryProof {

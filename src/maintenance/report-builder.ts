@@ -6,7 +6,7 @@ import type { FreezeRecord } from './freeze-scope.js';
 import type { MaintenancePlan } from './options.js';
 import type { PatchSource } from './patch-source.js';
 import type { PatchRun } from './patching.js';
-import { blackoutOf, type Cuts, phasesOf } from './phases.js';
+import { allHaltedAt, blackoutOf, type Cuts, phasesOf } from './phases.js';
 import { compareDigests } from './proof.js';
 import {
   type MaintenanceReport,
@@ -63,7 +63,7 @@ function vmReport(observed: Observations, record: FreezeRecord, index: number, f
     invariantsOk: after?.check?.ok ?? null,
     violation: after?.check?.violation ?? null,
     blackoutNs: blackoutOf(record),
-    phases: phasesOf(record, observed.cuts),
+    phases: phasesOf(record, allHaltedAt(observed.records), observed.cuts),
     requestedAfterNs: record.requestedAtNs === 0n ? 0 : Number(record.requestedAtNs - firstRequestAtNs),
     clockLagBeforeNs: record.clockLagBeforeNs,
     clockLagAfterNs: record.clockLagAfterNs,

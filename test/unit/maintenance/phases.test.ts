@@ -20,15 +20,15 @@ const record = (stamps: Partial<FreezeRecord>): FreezeRecord => ({
   resumedBy: 'caller',
   ...stamps,
 });
+const allHaltedAtNs = 130n;
 const cuts: Cuts = {
-  allHaltedAtNs: 130n,
   openingDigestEndAtNs: 300n,
   patchesEndAtNs: 800n,
   closingDigestEndAtNs: 990n,
 };
 
 it('cuts a blackout into its parts', () => {
-  expect(phasesOf(record({}), cuts)).toEqual({
+  expect(phasesOf(record({}), allHaltedAtNs, cuts)).toEqual({
     requestNs: 10,
     haltNs: 20,
     digestNs: 170 + 190,
@@ -41,7 +41,7 @@ it('cuts a blackout into its parts', () => {
 
 it('ends at the release what the deadline cut short', () => {
   const released = record({ releasedAtNs: 400n, resumedAtNs: 410n, syncedAtNs: 0n, resumedBy: 'deadline' });
-  expect(phasesOf(released, cuts)).toEqual({
+  expect(phasesOf(released, allHaltedAtNs, cuts)).toEqual({
     requestNs: 10,
     haltNs: 20,
     digestNs: 170,
@@ -51,10 +51,15 @@ it('ends at the release what the deadline cut short', () => {
   });
 });
 
+it('has no share for digests where none was taken', () => {
+  const none = { ...cuts, openingDigestEndAtNs: undefined, closingDigestEndAtNs: cuts.patchesEndAtNs };
+  expect(phasesOf(record({}), allHaltedAtNs, none)).toMatchObject({ digestNs: 0, patchNs: 670, resumeNs: 220 });
+});
+
 it('gives no blackout to a VM that stood still before', () => {
   const still = record({ wasRunning: false, resumedAtNs: 0n });
   expect(blackoutOf(still)).toBe(0);
-  expect(Object.values(phasesOf(still, cuts))).toEqual([0, 0, 0, 0, 0, 0]);
+  expect(Object.values(phasesOf(still, allHaltedAtNs, cuts))).toEqual([0, 0, 0, 0, 0, 0]);
 });
 
 it('counts a blackout that has no end until now', () => {
@@ -82,8 +87,7 @@ describe('for any stamps', () => {
           const releasedAtNs = haltedAtNs + freeze;
           const resumedAtNs = releasedAtNs + wake;
           const stamped = record({ haltedAtNs, releasedAtNs, resumedAtNs, syncedAtNs: releasedAtNs + lag + syncs });
-          const phases = phasesOf(stamped, {
-            allHaltedAtNs,
+          const phases = phasesOf(stamped, allHaltedAtNs, {
             openingDigestEndAtNs,
             patchesEndAtNs,
             closingDigestEndAtNs,

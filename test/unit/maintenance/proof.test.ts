@@ -41,8 +41,9 @@ describe('compareDigests', () => {
 });
 
 it('a full digest reads all; a sampled one the same share for the same seed', () => {
-  expect(digestOptions('full', 0.1, 7n)).toEqual({});
-  expect(digestOptions('sampled', 0.1, 7n)).toEqual({ share: 0.1, seed: 7n });
+  const plan = { sampleShare: 0.1, seed: 7 };
+  expect(digestOptions({ ...plan, proof: 'full' })).toEqual({});
+  expect(digestOptions({ ...plan, proof: 'sampled' })).toEqual({ share: 0.1, seed: 7n });
 });
 
 it('writes 64 bits as 16 digits', () => {

@@ -2,10 +2,12 @@
 // same program without any of them, in turns on one guest. Also what a live copy of the RAM costs
 // it. bench/main.mjs asks over stdin, a line a request; one request as arguments works too.
 //
-//   cost PROGRAM VARIANT MIB ROUNDS ROUND_US    nanoseconds a step, by round, for each way of
-//   running live PROGRAM VARIANT MIB ROUNDS             the guest's pace alone, beside a plain
-//   copy, and while
-//                                               its RAM is copied live
+//   cost PROGRAM VARIANT MIB ROUNDS ROUND_US
+//       nanoseconds a step, by round, for each way of running
+//
+//   live PROGRAM VARIANT MIB ROUNDS
+//       the guest's pace alone, beside a plain copy, and while its RAM is copied live
+//
 // VARIANT is the program's first parameter for page-writer (0 uniform, 1 zipfian, 2 sequential),
 // and ignored for the others.
 #include <algorithm>

@@ -18,8 +18,8 @@ void StopGuestsAtExit() {
 
 }  // namespace
 
-void SubmitToPool(std::function<void()> task) {
-  TaskPool::Get().Submit(std::move(task));
+bool SubmitToPool(std::function<void()> task) {
+  return TaskPool::Get().Submit(std::move(task));
 }
 
 // ── Mailbox ───────────────────────────────────────────────────────────────────────────────────

@@ -13,6 +13,7 @@
 #include <mutex>
 #include <vector>
 
+#include "addon/status_error.h"
 #include "standstill/vm.h"
 
 namespace standstill {
@@ -73,17 +74,22 @@ class Environment {
   std::vector<std::weak_ptr<Vm>> vms_;
 };
 
-void SubmitToPool(std::function<void()> task);
+bool SubmitToPool(std::function<void()> task);
 
 template <class Result>
 Napi::Promise Environment::OnPool(Napi::Env env, std::function<Result()> work,
                                   std::function<Napi::Value(Napi::Env, Result&)> convert) {
   Settler settle;
   const Napi::Promise promise = Promised(env, &settle);
-  SubmitToPool([settle, work = std::move(work), convert = std::move(convert)] {
+  const bool submitted = SubmitToPool([settle, work = std::move(work), convert] {
     auto result = std::make_shared<Result>(work());
     settle([result, convert](Napi::Env in) { return convert(in, *result); });
   });
+  if (!submitted) {
+    settle([](Napi::Env in) -> Napi::Value {
+      throw StatusError(in, Status::kThreadFailed, "work on RAM", "none");
+    });
+  }
   return promise;
 }
 

@@ -1,5 +1,6 @@
 #include "addon/vm_object.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "addon/convert.h"
@@ -10,6 +11,7 @@ namespace standstill {
 namespace {
 
 constexpr napi_type_tag kTag = {0x5354414e44535449, 0x4c4c2d564d2d3031};
+constexpr int64_t kReadBytesMax = int64_t{1} << 30;  // one Buffer, with room to spare in V8
 constexpr int64_t kSafeInteger = (int64_t{1} << 53) - 1;
 
 Napi::Error VmError(Napi::Env env, const Vm& vm, Status status, const char* operation) {
@@ -171,7 +173,8 @@ Napi::Value VmObject::Registers(const Napi::CallbackInfo& info) {
 Napi::Value VmObject::Read(const Napi::CallbackInfo& info) {
   const auto ram_bytes = static_cast<int64_t>(vm_->config().ram_bytes);
   const int64_t gpa = ReadInteger(info[0], "gpa", 0, ram_bytes);
-  const int64_t length = ReadInteger(info[1], "length", 0, ram_bytes - gpa);
+  const int64_t length =
+      ReadInteger(info[1], "length", 0, std::min(ram_bytes - gpa, kReadBytesMax));
   std::vector<std::byte> bytes;
   Demand(info.Env(),
          vm_->ReadRam(static_cast<uint64_t>(gpa), static_cast<uint64_t>(length), &bytes), "read");

@@ -153,13 +153,14 @@ void Freeze::ReleaseBy(ResumedBy by) {
                                          [self] { self->Synchronise(); }, &handle)) {
     Synchronise();
   }
-  TaskPool::Get().Submit([self] {
+  const auto fold = [self] {
     for (const Member& member : self->members_) {
       Vm::Impl& impl = *member.vm->impl_;
       const std::lock_guard control(impl.control);
       if (!impl.closed) (void)impl.marks->Fold();
     }
-  });
+  };
+  if (!TaskPool::Get().Submit(fold)) fold();
 }
 
 void Freeze::Synchronise() {

@@ -61,14 +61,14 @@ void GuestThread::RunChunks() {
   inputs.ticker = &ticker_;
   do {
     if (program.reads_clock) inputs.clock = setup_.clock.Read();
-    const uint64_t budget = std::min<uint64_t>(program.quantum_steps, target_ - steps_local_);
-    const RunResult result = run(registers_.data(), window_, inputs, budget);
+    const auto budget =
+        static_cast<uint32_t>(std::min<uint64_t>(program.quantum_steps, target_ - steps_local_));
+    const RunResult result = run(registers_.data(), window_, inputs, budget, &fault_);
     steps_local_ += result.steps;
     steps_.store(steps_local_, std::memory_order_relaxed);
     if (__builtin_expect(result.outcome != Outcome::kRan, 0)) {
       halt_for_ns_ = result.halt_ns;
       if (result.outcome == Outcome::kFaulted) {
-        fault_ = result.fault;
         faulted_.store(true, std::memory_order_release);
       }
       return;

@@ -118,13 +118,14 @@ inline constexpr int64_t kContinue = -1;
 inline constexpr size_t kCopiedRegisterBytesMax = 128;
 
 template <class P, class Ram>
-RunResult RunSteps(void* registers, RamWindow window, const Inputs& inputs, uint64_t budget_steps) {
+RunResult RunSteps(void* registers, const RamWindow& window, const Inputs& inputs,
+                   uint32_t budget_steps, GuestFault* fault) {
   using Registers = typename P::Registers;
   RunResult result;
   constexpr bool kInPlace = sizeof(Registers) > kCopiedRegisterBytesMax;
   std::conditional_t<kInPlace, Registers&, Registers> local = *static_cast<Registers*>(registers);
   Ram ram(window);
-  uint64_t steps_left = budget_steps;
+  uint32_t steps_left = budget_steps;
   try {
     while (steps_left != 0) {
       const int64_t halt_ns = P::Step(local, ram, inputs);
@@ -135,9 +136,9 @@ RunResult RunSteps(void* registers, RamWindow window, const Inputs& inputs, uint
         break;
       }
     }
-  } catch (const GuestFault& fault) {
+  } catch (const GuestFault& thrown) {
     result.outcome = Outcome::kFaulted;
-    result.fault = fault;
+    *fault = thrown;
   }
   result.steps = budget_steps - steps_left;
   if constexpr (!kInPlace) *static_cast<Registers*>(registers) = local;

@@ -6,11 +6,10 @@
 //
 // Invariants, at every safepoint:
 //   - the sum of the words' terms is the one in the registers, so that a change in any single word
-//   stands
-//     out; a damaged word that a checkpoint then replaces keeps the sum wrong;
+//     stands out; a damaged word that a checkpoint then replaces keeps the sum wrong;
 //   - the links since the last checkpoint, computed again from it, end at the registers' link; so
-//   do the
-//     links of the whole segment before, with the word that the last checkpoint replaced put back.
+//     do the links of the whole segment before, with the word that the last checkpoint replaced
+//     put back.
 // A check computes at most two segments, whatever the guest's age.
 //
 // Threads: as program.h says.

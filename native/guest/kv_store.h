@@ -2,20 +2,16 @@
 // gets and deletes of random keys; values of random sizes, each verifying itself.
 //
 // RAM, from address 0:
-//   table   buckets of 8 slots, a slot is {key, gpa of its record}, both zero where the slot is
-//   empty. A
-//           key belongs to the bucket that its hash names, so a lookup probes 8 slots and no more.
-//           A put that finds its bucket full of other keys evicts one of them.
+//   table   buckets of 8 slots. A slot is {key, gpa of its record}, both zero where it is empty.
+//           A key belongs to the bucket that its hash names, so a lookup probes 8 slots and no
+//           more. A put that finds its bucket full of other keys evicts one of them.
 //   log     the rest of the working set, a ring of records. A record is never split by the ring's
-//   end:
-//           the lap ends early, at `lap_end_gpa`, and goes on at the log's start.
-//           record   {key, stamp, checksum, value words …}; the stamp is version << 16 | value
-//           words, the
-//                    checksum covers all the others. A record is live where a slot points at it.
+//           end: the lap ends early, at `lap_end_gpa`, and goes on at the log's start.
+//   record  {key, stamp, checksum, value words …}. The stamp is version << 16 | value words, the
+//           checksum covers all the others. A record is live where a slot points at it.
 //
-//   head == lap's newest, tail == oldest:   [ … tail ▓▓▓▓▓ head … ]   or, once the head has
-//   wrapped,
-//                                           [ ▓▓▓ head … tail ▓▓▓ lap_end … ]
+//   head == lap's newest, tail == oldest:     [ … tail ▓▓▓▓▓ head … ]
+//   or, once the head has wrapped,            [ ▓▓▓ head … tail ▓▓▓ lap_end … ]
 //
 // It runs for ever: where the gap in front of the head gets small, steps reclaim the oldest record,
 // by skipping it if it is dead and by moving it to the head if it is live. There are so few keys
@@ -31,8 +27,7 @@
 //   - as many slots are taken, and as many records live, as the registers say;
 //   - the words done of an operation in flight have the sum in the registers;
 //   - the guest itself never met a damaged record or slot. Where it does, it keeps the finding in
-//   its
-//     registers and stops serving, as a kernel panics: its further steps do nothing.
+//     its registers and stops serving, as a kernel panics: its further steps do nothing.
 //
 // Threads: as program.h says.
 #pragma once

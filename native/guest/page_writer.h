@@ -9,12 +9,10 @@
 //
 // Invariants, at every safepoint:
 //   - each word carries the mark of its own address and count, so a flipped bit, or a page that
-//   came from
-//     another place, stands out;
+//     came from another place, stands out;
 //   - the words' counts add up to the writes in the registers modulo 2^32, so a store that was
-//   lost, or a
-//     page that is older than the rest, stands out although each of its words is sound. A count
-//     that was damaged and then written over keeps the sum wrong.
+//     lost, or a page that is older than the rest, stands out although each of its words is
+//     sound. A count that was damaged and then written over keeps the sum wrong.
 //
 // Threads: as program.h says.
 #pragma once

@@ -43,7 +43,7 @@ TaskPool& TaskPool::Get() {
 
 TaskPool::TaskPool() : threads_(std::max(2u, CpuCount())) {}
 
-void TaskPool::Submit(std::function<void()> task) {
+bool TaskPool::Submit(std::function<void()> task) {
   const std::lock_guard lock(mutex_);
   tasks_.push_back(std::move(task));
   if (idle_ < tasks_.size() && started_ < threads_) {
@@ -54,9 +54,13 @@ void TaskPool::Submit(std::function<void()> task) {
     if (started) {
       thread.Detach();
       ++started_;
+    } else if (started_ == 0) {
+      tasks_.pop_back();
+      return false;
     }
   }
   wake_.notify_one();
+  return true;
 }
 
 void TaskPool::Work() {
@@ -82,7 +86,9 @@ void TaskPool::ParallelFor(uint64_t count, unsigned threads,
     return;
   }
   const auto loop = std::make_shared<Loop>(count, body);
-  for (uint64_t helper = 1; helper < wanted; ++helper) Submit([loop] { loop->Run(); });
+  for (uint64_t helper = 1; helper < wanted; ++helper) {
+    if (!Submit([loop] { loop->Run(); })) break;
+  }
   loop->Run();
   std::unique_lock lock(loop->mutex);
   loop->all_done.wait(lock, [&] { return loop->finished; });

@@ -26,8 +26,9 @@ class TaskPool {
   unsigned threads() const { return threads_; }
 
   // Runs later on one of the pool's threads. The task must not wait for another one (ParallelFor,
-  // which takes part itself, is safe anywhere).
-  void Submit(std::function<void()> task);
+  // which takes part itself, is safe anywhere). False where the machine refuses the pool's first
+  // thread: the task will not run.
+  [[nodiscard]] bool Submit(std::function<void()> task);
 
   // body(0) … body(count − 1), each once, on up to `threads` threads, the caller among them.
   void ParallelFor(uint64_t count, unsigned threads, const std::function<void(uint64_t)>& body);

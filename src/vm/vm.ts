@@ -86,7 +86,9 @@ export interface Vm extends Disposable, AsyncDisposable {
   /** A copy of a halted guest's registers, in the program's own layout. ERR_VM_NOT_PAUSED. */
   registers(): Uint8Array;
 
-  /** A copy of a halted guest's RAM from `gpa` on. ERR_VM_NOT_PAUSED; ERR_INVALID_ARGUMENT outside of RAM. */
+  /**
+   * A copy of a halted guest's RAM from `gpa` on, of 1 GiB at most. ERR_VM_NOT_PAUSED; ERR_INVALID_ARGUMENT outside of RAM.
+   */
   read(gpa: number, lengthBytes: number): Uint8Array;
 
   /** A fault: flips one bit (0 to 7) of a halted guest's RAM behind its back. ERR_VM_NOT_PAUSED, ERR_INVALID_ARGUMENT. */

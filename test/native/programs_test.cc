@@ -96,19 +96,19 @@ class Machine {
     handover_->Begin(target_.data());
   }
 
-  RunResult RunOnce(uint64_t budget_steps) {
+  RunResult RunOnce(uint32_t budget_steps) {
     const RamWindow window = {.base = ram_->base(),
                               .size_bytes = ram_->size_bytes(),
                               .marks = marks_.data(),
                               .handover = handover_.get()};
     const RunFunction run = handover_ != nullptr ? program_.run_handover : program_.run;
-    const RunResult result = run(registers_.data(), window, inputs_, budget_steps);
+    const RunResult result = run(registers_.data(), window, inputs_, budget_steps, &fault_);
     steps_ += result.steps;
     return result;
   }
   void Run(uint64_t steps) {
     for (uint64_t done = 0; done < steps;) {
-      const RunResult result = RunOnce(steps - done);
+      const RunResult result = RunOnce(static_cast<uint32_t>(steps - done));
       REQUIRE(result.outcome != Outcome::kFaulted);
       REQUIRE(result.steps > 0);
       done += result.steps;
@@ -139,6 +139,7 @@ class Machine {
   Inputs& inputs() { return inputs_; }
   TickerStats& ticker() { return ticker_; }
   uint64_t steps() const { return steps_; }
+  const GuestFault& fault() const { return fault_; }
 
  private:
   const Program& program_;
@@ -151,6 +152,7 @@ class Machine {
   Inputs inputs_;
   LeaseBook book_;
   uint64_t steps_ = 0;
+  GuestFault fault_;
 };
 
 bool SameMemory(Machine& a, Machine& b) {
@@ -686,9 +688,9 @@ TEST_CASE("programs: an access out of range or misaligned faults the guest") {
       }
       CHECK(result.outcome == Outcome::kFaulted);
       CHECK(result.steps == 9);
-      CHECK(result.fault.kind == test.fault);
-      CHECK(result.fault.gpa == test.gpa);
-      CHECK(result.fault.size_bytes == test.length);
+      CHECK(machine.fault().kind == test.fault);
+      CHECK(machine.fault().gpa == test.gpa);
+      CHECK(machine.fault().size_bytes == test.length);
       CHECK(std::count(machine.marks().begin(), machine.marks().end(), 1) == 1);
     }
   }

@@ -56,10 +56,10 @@ TEST_CASE("task pool: every submitted task runs once, after what was done before
   std::atomic<int> wrong{0};
   for (int i = 0; i < kTasks; ++i) {
     values[static_cast<size_t>(i)] = i;
-    TaskPool::Get().Submit([&, i] {
+    REQUIRE(TaskPool::Get().Submit([&, i] {
       if (values[static_cast<size_t>(i)] != i) wrong.fetch_add(1);
       done.fetch_add(1);
-    });
+    }));
   }
   CHECK(Eventually([&] { return done.load() == kTasks; }));
   CHECK(wrong.load() == 0);

@@ -148,9 +148,10 @@ TEST_CASE("write marks: of every program cover every page that changed, epoch by
     uint64_t changed_ever = 0;
     for (uint32_t epoch = 1; epoch <= 12; ++epoch) {
       // From a step or two to enough for a lap.
-      for (uint64_t left = uint64_t{1} << epoch; left != 0;) {
+      for (uint32_t left = uint32_t{1} << epoch; left != 0;) {
         const RamWindow window = {ram->base(), ram->size_bytes(), marks->active(), nullptr};
-        const RunResult result = program->run(registers.data(), window, inputs, left);
+        GuestFault fault;
+        const RunResult result = program->run(registers.data(), window, inputs, left, &fault);
         REQUIRE(result.outcome != Outcome::kFaulted);
         left -= result.steps;
       }

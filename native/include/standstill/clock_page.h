@@ -1,9 +1,10 @@
 // The guest's clock, published by the host in a page outside of guest RAM, as a paravirtual clock
 // does.
 //
-//   guest monotonic = at_base + (running ? host monotonic − base : 0)      stands still while
-//   halted guest wall      = guest monotonic + wall offset + slewed so far        lags by each
-//   pause until synchronised
+//   guest monotonic = at_base + (running ? host monotonic − base : 0)
+//                     stands still while halted
+//   guest wall      = guest monotonic + wall offset + slewed so far
+//                     lags by each pause until synchronised
 //
 // Threads: readers on any thread; writers: the guest thread as it halts, the host as it releases or
 // synchronises. Writers exclude each other by taking the sequence from even to odd.

@@ -2,8 +2,7 @@
 // leaves it, the caller or the deadline, resumes exactly the VMs that ran before.
 //
 //   Begin: clean maps reserved → all requests → all halts seen → epochs ended, deadline armed
-//   Release: leases revoked → clocks run → guests run → clocks synchronised (at once or after a
-//   delay)
+//   Release: leases revoked → clocks run → guests run → clocks synchronised, at once or later
 //
 // Threads: any. The deadline releases from the engine's timer thread. Which of two releases acts on
 // a VM is decided by the gate's compare-and-swap on the freeze's generation. Ordering: the VMs'

@@ -57,7 +57,7 @@ struct Inputs {
   TickerStats* ticker = nullptr;
 };
 
-// What the guest writes through. Passed by value, so that the loop keeps it in machine registers.
+// What the guest writes through.
 struct RamWindow {
   std::byte* base = nullptr;
   uint64_t size_bytes = 0;
@@ -74,15 +74,16 @@ struct GuestFault {
   uint64_t size_bytes = 0;
 };
 
+// Two machine words: every quantum returns one.
 struct RunResult {
-  uint64_t steps = 0;  // steps completed, at most the budget; a faulting step is not completed
+  uint32_t steps = 0;  // steps completed, at most the budget; a faulting step is not completed
   Outcome outcome = Outcome::kRan;
   int64_t halt_ns = 0;  // kHalted: the guest sleeps this long by its own clock, or until woken
-  GuestFault fault;     // kFaulted
 };
 
-using RunFunction = RunResult (*)(void* registers, RamWindow ram, const Inputs& inputs,
-                                  uint64_t budget_steps);
+// `fault` is written with kFaulted only.
+using RunFunction = RunResult (*)(void* registers, const RamWindow& ram, const Inputs& inputs,
+                                  uint32_t budget_steps, GuestFault* fault);
 
 // ── Invariants ────────────────────────────────────────────────────────────────────────────────
 struct CheckReport {

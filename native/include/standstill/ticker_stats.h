@@ -1,12 +1,11 @@
 // What a guest that reads its clock felt of a pause, recorded outside of its RAM so that no host
 // time can influence memory. Between two consecutive ticks:
-//   guest-monotonic gap   how far the guest's own clock moved; over a pause it is expected to be
-//   about none true gap              how far the host's clock moved: the impact hidden true gap −
-//   guest-monotonic gap: the time the guest did not see. Both come out of
-//                         one reading, so the total equals the pauses' total to the nanosecond,
-//                         whatever the machine's noise: that equality is the assertion.
-//   wall jump             by how much wall − monotonic changed: the step of the time
-//   synchronisation
+//   guest-monotonic gap   how far the guest's own clock moved; about none over a pause
+//   true gap              how far the host's clock moved: the impact
+//   hidden                true gap − guest-monotonic gap: the time the guest did not see. Both come
+//                         out of one reading, so the total equals the pauses' total to the
+//                         nanosecond, whatever the machine's noise: that equality is the assertion.
+//   wall jump             by how much wall − monotonic changed: the step of a synchronisation
 //
 // Threads: Record by the guest thread; the rest by any. Ordering: relaxed.
 #pragma once

@@ -6,7 +6,6 @@
 #include "engine/deadline.h"
 #include "engine/vm_impl.h"
 #include "port/clock.h"
-#include "port/task_pool.h"
 
 namespace standstill {
 
@@ -145,7 +144,7 @@ void Freeze::ReleaseBy(ResumedBy by) {
     }
     if (std::exchange(released_, true)) return;
   }
-  // What is off the blackout: the clocks, then the epochs.
+  // Off the blackout.
   const auto self = shared_from_this();
   DeadlineTimer::Handle handle;
   if (options_.sync.delay_ns == 0 || !DeadlineTimer::Get().Arm(
@@ -153,14 +152,6 @@ void Freeze::ReleaseBy(ResumedBy by) {
                                          [self] { self->Synchronise(); }, &handle)) {
     Synchronise();
   }
-  const auto fold = [self] {
-    for (const Member& member : self->members_) {
-      Vm::Impl& impl = *member.vm->impl_;
-      const std::lock_guard control(impl.control);
-      if (!impl.closed) (void)impl.marks->Fold();
-    }
-  };
-  if (!TaskPool::Get().Submit(fold)) fold();
 }
 
 void Freeze::Synchronise() {

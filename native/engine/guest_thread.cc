@@ -11,7 +11,8 @@ namespace {
 
 constexpr size_t kStackBytes = 128 * 1024;
 constexpr int64_t kDutyPeriodNs = 1'000'000;
-constexpr int kDutyCheckChunks = 64;
+constexpr int kDutyCheckQuanta = 64;
+constexpr int kTunedQuanta = 32;
 
 }  // namespace
 
@@ -44,25 +45,27 @@ void GuestThread::Main() {
       if (!HaltOfOwnAccord()) return;
     } else if (halt_for_ns_ != 0) {
       if (!SleepFor(std::exchange(halt_for_ns_, 0))) return;
-    } else if (duty_chunks_left_ == 0 && setup_.duty_cycle < 1) {
+    } else if (duty_quanta_left_ == 0 && setup_.duty_cycle < 1) {
       if (!KeepDutyCycle()) return;
     } else {
       if (window_.handover != nullptr && window_.handover->Finished()) window_.handover = nullptr;
-      RunChunks();
+      RunQuanta();
     }
   }
 }
 
-void GuestThread::RunChunks() {
+void GuestThread::RunQuanta() {
   const Program& program = setup_.program;
   const RunFunction run = window_.handover != nullptr ? program.run_handover : program.run;
   const bool limited = setup_.duty_cycle < 1;
   Inputs inputs;
   inputs.ticker = &ticker_;
+  int64_t tuned_at_ns = 0;
+  int quanta_to_tuning = kTunedQuanta;
   do {
     if (program.reads_clock) inputs.clock = setup_.clock.Read();
     const auto budget =
-        static_cast<uint32_t>(std::min<uint64_t>(program.quantum_steps, target_ - steps_local_));
+        static_cast<uint32_t>(std::min<uint64_t>(quantum_steps_, target_ - steps_local_));
     const RunResult result = run(registers_.data(), window_, inputs, budget, &fault_);
     steps_local_ += result.steps;
     steps_.store(steps_local_, std::memory_order_relaxed);
@@ -73,9 +76,25 @@ void GuestThread::RunChunks() {
       }
       return;
     }
-    if (limited && --duty_chunks_left_ == 0) return;
+    if (limited && --duty_quanta_left_ == 0) return;
+    if (--quanta_to_tuning == 0) {
+      const int64_t now_ns = HostMonotonicNs();
+      if (tuned_at_ns != 0) TuneQuantum(now_ns - tuned_at_ns);
+      tuned_at_ns = now_ns;
+      quanta_to_tuning = kTunedQuanta;
+    }
     if (window_.handover != nullptr && window_.handover->Finished()) return;
   } while (setup_.gate.Open() && steps_local_ != target_);
+}
+
+// How many steps are in a quantum has no influence on what they do. One disturbed measurement at
+// most halves it.
+void GuestThread::TuneQuantum(int64_t elapsed_ns) {
+  const uint32_t most = std::min(setup_.program.quantum_steps, quantum_steps_ * 2);
+  const uint32_t least = std::max<uint32_t>(1, quantum_steps_ / 2);
+  const int64_t fits =
+      quantum_steps_ * kQuantumNs * kTunedQuanta / std::max<int64_t>(1, elapsed_ns);
+  quantum_steps_ = static_cast<uint32_t>(std::clamp<int64_t>(fits, std::min(least, most), most));
 }
 
 bool GuestThread::Safepoint() {
@@ -125,7 +144,7 @@ bool GuestThread::SleepFor(int64_t ns) {
 
 // Runs for a share of each period and sleeps for the rest. Decides only when steps run.
 bool GuestThread::KeepDutyCycle() {
-  duty_chunks_left_ = kDutyCheckChunks;
+  duty_quanta_left_ = kDutyCheckQuanta;
   const int64_t now_ns = setup_.clock.GuestMonotonicNs();
   const int64_t ran_ns = now_ns - duty_period_from_ns_;
   if (ran_ns >= kDutyPeriodNs) {

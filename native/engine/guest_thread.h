@@ -2,7 +2,7 @@
 // when the program or the duty cycle says so, and never allocates, locks or makes a system call
 // inside a step.
 //
-//   halted ──release──▶ chunks of at most quantum_steps ──▶ safepoint ──▶ …
+//   halted ──release──▶ quanta of about kQuantumNs ──▶ safepoint ──▶ …
 //
 // Threads: the constructor, Start and Stop by the owner; what is marked "halted" by a host thread
 // that has seen the gate halted (and holds it so); `steps` by any. Ordering: by the gate. `steps_`
@@ -28,6 +28,9 @@ namespace standstill {
 class GuestThread {
  public:
   static constexpr uint64_t kNoTarget = ~uint64_t{0};
+  // What one call of `run` is sized to take: the longest part of the way to a safepoint, and long
+  // against the safepoint itself.
+  static constexpr int64_t kQuantumNs = 800;
 
   struct Setup {
     const Program& program;
@@ -78,8 +81,9 @@ class GuestThread {
  private:
   void Main();
   void PollWhileWaiting();
-  bool Safepoint();        // answers the gate; false when stopping
-  void RunChunks();        // until something asks for attention
+  bool Safepoint();  // answers the gate; false when stopping
+  void RunQuanta();  // until something asks for attention
+  void TuneQuantum(int64_t elapsed_ns);
   bool HaltOfOwnAccord();  // false when stopping
   bool AwaitRelease();
   bool SleepFor(int64_t ns);  // guest time; false when stopping
@@ -96,7 +100,8 @@ class GuestThread {
   uint64_t target_ = kNoTarget;
   int64_t halt_for_ns_ = 0;  // what the program's last step asked for
   int64_t duty_period_from_ns_ = 0;
-  int duty_chunks_left_ = 0;
+  int duty_quanta_left_ = 0;
+  uint32_t quantum_steps_ = 1;
   int64_t halted_at_ns_ = 0;
   GuestFault fault_;
   bool mid_step_ = false;

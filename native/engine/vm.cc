@@ -10,7 +10,6 @@
 #include "engine/vm_impl.h"
 #include "port/clock.h"
 #include "port/memory.h"
-#include "port/task_pool.h"
 #include "util/controls.h"
 
 namespace standstill {
@@ -414,6 +413,7 @@ Status Vm::Stats(VmStats* out) {
   out->state = state();
   out->steps = impl_->guest->steps();
   out->epoch = impl_->marks->epoch();
+  (void)impl_->marks->Fold();
   out->folded_epoch = impl_->marks->folded_epoch();
   out->dirty_pages = impl_->marks->dirty_pages_last();
   out->dirty_pages_total = impl_->marks->dirty_pages_total();

@@ -46,7 +46,7 @@ struct HashChain {
        .value_min = 1,
        .value_max = 1e6},
   }};
-  static constexpr uint32_t kQuantumSteps = 6;
+  static constexpr uint32_t kQuantumSteps = kQuantumStepsMax;
   static constexpr bool kReadsClock = false;
 
   struct Registers {

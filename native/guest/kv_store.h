@@ -73,7 +73,7 @@ struct KvStore {
        .value_min = 0,
        .value_max = 1},
   }};
-  static constexpr uint32_t kQuantumSteps = 3;
+  static constexpr uint32_t kQuantumSteps = kQuantumStepsMax;
   static constexpr bool kReadsClock = false;
 
   struct Slot {

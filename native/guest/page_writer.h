@@ -103,7 +103,7 @@ struct PageWriter {
        .value_min = 0,
        .value_max = 1},
   }};
-  static constexpr uint32_t kQuantumSteps = 48;
+  static constexpr uint32_t kQuantumSteps = kQuantumStepsMax;
   static constexpr bool kReadsClock = false;
 
   struct Registers {

@@ -43,7 +43,7 @@ struct Queue {
        .value_min = 1,
        .value_max = 1 << 24},
   }};
-  static constexpr uint32_t kQuantumSteps = 10;
+  static constexpr uint32_t kQuantumSteps = kQuantumStepsMax;
   static constexpr bool kReadsClock = false;
 
   using Item = std::array<uint64_t, 8>;

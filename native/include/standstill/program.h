@@ -24,6 +24,7 @@ inline constexpr uint64_t kPageShift = 12;
 inline constexpr uint64_t kPageBytes = uint64_t{1} << kPageShift;
 inline constexpr size_t kRegisterBytesMax = 4096;
 inline constexpr size_t kProgramParamsMax = 8;
+inline constexpr uint32_t kQuantumStepsMax = 4096;
 
 // ── Parameters ────────────────────────────────────────────────────────────────────────────────
 enum class ParamKind : uint8_t { kInteger, kFraction, kBytes, kChoice };
@@ -105,8 +106,8 @@ struct Program {
   std::string_view summary;
   std::span<const ParamSpec> params;
   uint32_t register_bytes;
-  // The largest budget given to one call of `run`: about 200 ns of guest work, since a safepoint is
-  // the return from it.
+  // The largest budget given to one call of `run`. The guest thread gives as much of it as takes
+  // about GuestThread::kQuantumNs, since a safepoint is the return from `run`.
   uint32_t quantum_steps;
   bool reads_clock;
   void (*init)(const InitContext&);

@@ -1,6 +1,7 @@
 export { ERROR_CODES, type ErrorCode } from './base/error-codes.js';
 export { isStandstillError, StandstillError } from './base/errors.js';
-export { type FreezeOptions, Host } from './host/host.js';
+export type { Progress, ProgressOptions } from './base/progress.js';
+export { type FreezeOptions, Host, type SnapshotMemory } from './host/host.js';
 export type { HostOptions } from './host/options.js';
 export type { MaintenanceEvent, MaintenancePhase } from './maintenance/events.js';
 export type { ClockSyncOptions, FreezeRecord, FreezeScope, FreezeSettings } from './maintenance/freeze-scope.js';
@@ -18,6 +19,7 @@ export {
   type VmReport,
 } from './maintenance/report.js';
 export type { ResumedBy, SyncMode, VmState } from './native/contract.js';
+export { type PageRange, type SnapshotCost, type SnapshotUsage, VmSnapshot } from './snapshot/snapshot.js';
 export {
   type DeterminismOptions,
   type DeterminismReport,
@@ -32,9 +34,13 @@ export type {
   CheckResult,
   DigestOptions,
   EpochResult,
+  ExploreOptions,
+  ExploreResult,
   MemoryDigest,
   PauseLatency,
   PauseOptions,
+  RollbackResult,
+  SnapshotOptions,
   TickerStats,
   Vm,
   VmClock,

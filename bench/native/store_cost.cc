@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "bare_ram.h"
+#include "flat_sink.h"
 #include "guest/hash_chain.h"
 #include "guest/kv_store.h"
 #include "guest/page_writer.h"
@@ -64,14 +65,16 @@ struct Saved {
   explicit Saved(GuestRam& ram) {
     target = MapAnonymous(ram.size_bytes());
     SS_CHECK(target != nullptr && Populate(target, ram.size_bytes()));
+    sink = std::make_unique<FlatSink>(target);
     SS_CHECK(Handover::Create(ram, {}, &handover) == Status::kOk);
-    handover->Begin(target);
-    handover->CopyPages(0, ram.pages());
+    handover->Begin(sink.get());
+    CopyPages(*handover, 0, ram.pages());
     bytes = ram.size_bytes();
   }
   ~Saved() { Unmap(target, bytes); }
   std::byte* target;
   uint64_t bytes;
+  std::unique_ptr<FlatSink> sink;
   std::unique_ptr<Handover> handover;
 };
 
@@ -145,9 +148,9 @@ JsonLine Live(const Request& request) {
   GuestRam& ram = machine->ram();
   std::byte* const target = MapAnonymous(ram.size_bytes());
   SS_CHECK(target != nullptr && Populate(target, ram.size_bytes()));
+  FlatSink sink(target);
   std::unique_ptr<Handover> handover;
   SS_CHECK(Handover::Create(ram, guest.waiter(), &handover) == Status::kOk);
-  constexpr uint64_t kChunkPages = 64;  // as the engine's copier takes them
 
   std::vector<int64_t> bare_ps, alone_ps, beside_copy_ps, live_ps, live_ns, guest_pages;
   guest.SetTarget(GuestThread::kNoTarget);
@@ -171,13 +174,13 @@ JsonLine Live(const Request& request) {
     });
     machine->Halt();
     machine->EndEpoch();
-    handover->Begin(target);
+    handover->Begin(&sink);
     guest.UseHandover(handover.get());
     machine->Release();
     const int64_t from_ns = HostMonotonicNs();
     const int64_t live = PaceWhile(*machine, [&] {
-      for (uint64_t page = 0; page < ram.pages(); page += kChunkPages)
-        handover->CopyPages(page, std::min(ram.pages(), page + kChunkPages));
+      for (uint64_t page = 0; page < ram.pages(); page += PageSet::kWordPages)
+        handover->SavePages(page / PageSet::kWordPages, ~uint64_t{0});
       handover->AwaitFinished();
     });
     const int64_t elapsed_ns = HostMonotonicNs() - from_ns;
@@ -188,7 +191,7 @@ JsonLine Live(const Request& request) {
     beside_copy_ps.push_back(beside_copy);
     live_ps.push_back(live);
     live_ns.push_back(elapsed_ns);
-    guest_pages.push_back(static_cast<int64_t>(handover->pages_copied_by_guest()));
+    guest_pages.push_back(static_cast<int64_t>(handover->pages_saved_by_guest()));
   }
   const bool sound = machine->Sound();
   Unmap(target, ram.size_bytes());

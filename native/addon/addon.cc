@@ -4,6 +4,7 @@
 #include "addon/convert.h"
 #include "addon/environment.h"
 #include "addon/freeze_object.h"
+#include "addon/snapshot_object.h"
 #include "addon/status_error.h"
 #include "addon/vm_object.h"
 #include "port/task_pool.h"
@@ -34,11 +35,6 @@ Napi::Value StatusCodes(const Napi::CallbackInfo& info) {
   return codes;
 }
 
-struct Created {
-  Status status = Status::kOk;
-  std::shared_ptr<Vm> vm;
-};
-
 Napi::Value CreateVm(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   if (!info[0].IsObject()) {
@@ -46,18 +42,13 @@ Napi::Value CreateVm(const Napi::CallbackInfo& info) {
                      "Expected a configuration for createVm but received none");
   }
   const VmConfig config = ReadVmConfig(info[0].As<Napi::Object>());
-  return Environment::Of(env).OnPool<Created>(
-      env,
-      [config] {
-        Created created;
-        created.status = Vm::Create(config, &created.vm);
-        return created;
+  return OnPoolOrFail<std::shared_ptr<Vm>>(
+      env, [config](std::shared_ptr<Vm>* out) { return Vm::Create(config, out); },
+      [config](Napi::Env in, Status status) {
+        return StatusError(in, status, "VM " + config.name,
+                           std::to_string(config.ram_bytes) + " bytes of RAM");
       },
-      [config](Napi::Env in, Created& created) -> Napi::Value {
-        if (created.status == Status::kOk) return VmObject::Wrap(in, std::move(created.vm));
-        throw StatusError(in, created.status, "VM " + config.name,
-                          std::to_string(config.ram_bytes) + " bytes of RAM");
-      });
+      [](Napi::Env in, std::shared_ptr<Vm>& vm) { return VmObject::Own(in, std::move(vm)); });
 }
 
 Napi::Value Crc64OfBytes(const Napi::CallbackInfo& info) {
@@ -93,12 +84,18 @@ void SetControl(const Napi::CallbackInfo& info) {
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   Environment::Create(env);
-  Environment::Of(env).vm_class() = Napi::Persistent(VmObject::Define(env));
-  Environment::Of(env).freeze_class() = Napi::Persistent(FreezeObject::Define(env));
+  VmObject::Define(env);
+  FreezeObject::Define(env);
+  ProgressObject::Define(env);
+  PageStoreObject::Define(env);
+  SnapshotObject::Define(env);
   exports.Set("initialise", Napi::Function::New<Initialise>(env, "initialise"));
   exports.Set("programs", Napi::Function::New<ListPrograms>(env, "programs"));
   exports.Set("statusCodes", Napi::Function::New<StatusCodes>(env, "statusCodes"));
   exports.Set("createVm", Napi::Function::New<CreateVm>(env, "createVm"));
+  exports.Set("createProgress", Napi::Function::New<ProgressObject::Create>(env, "createProgress"));
+  exports.Set("createPageStore",
+              Napi::Function::New<PageStoreObject::Create>(env, "createPageStore"));
   exports.Set("freeze", Napi::Function::New<FreezeObject::Begin>(env, "freeze"));
   exports.Set("crc64", Napi::Function::New<Crc64OfBytes>(env, "crc64"));
   exports.Set("engineInfo", Napi::Function::New<EngineInfo>(env, "engineInfo"));

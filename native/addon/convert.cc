@@ -4,12 +4,12 @@
 #include <cmath>
 #include <cstring>
 
+#include "addon/snapshot_object.h"
 #include "addon/status_error.h"
 
 namespace standstill {
 namespace {
 
-constexpr int64_t kSafeInteger = (int64_t{1} << 53) - 1;
 constexpr std::array<const char*, 3> kSyncModes = {"step", "slew", "off"};
 
 // In words that run no code of the caller's, as an object's own toString would.
@@ -148,7 +148,20 @@ VmConfig ReadVmConfig(const Napi::Object& from) {
   config.seed = ReadBigInt(from.Get("seed"), "seed");
   config.duty_cycle = ReadNumber(from.Get("dutyCycle"), "dutyCycle", 0, 1);
   config.prefault = ReadBool(from.Get("prefault"), "prefault");
+  if (const Napi::Value store = from.Get("pageStore"); !store.IsNull() && !store.IsUndefined())
+    config.page_store = PageStoreObject::Of(store);
   return config;
+}
+
+ExploreOptions ReadExploreOptions(const Napi::Value& value) {
+  if (!value.IsObject()) throw Refuse(value.Env(), "an object", "the options of explore", value);
+  const Napi::Object from = value.As<Napi::Object>();
+  ExploreOptions options;
+  options.runs = static_cast<uint64_t>(ReadInteger(from.Get("runs"), "runs", 0, kSafeInteger));
+  options.steps = static_cast<uint64_t>(ReadInteger(from.Get("steps"), "steps", 0, kSafeInteger));
+  options.seed = ReadBigInt(from.Get("seed"), "seed");
+  options.check = ReadBool(from.Get("check"), "check");
+  return options;
 }
 
 FreezeOptions ReadFreezeOptions(const Napi::Object& from) {
@@ -275,6 +288,39 @@ Napi::Object RecordToJs(Napi::Env env, const FreezeRecord& record) {
       object.Set("resumedBy", "deadline");
       break;
   }
+  return object;
+}
+
+Napi::Object CostToJs(Napi::Env env, const SnapshotCost& cost) {
+  const Napi::Object object = Napi::Object::New(env);
+  object.Set("blackoutNs", static_cast<double>(cost.blackout_ns));
+  object.Set("copyNs", static_cast<double>(cost.copy_ns));
+  object.Set("pagesCopied", static_cast<double>(cost.pages_copied));
+  object.Set("pagesByGuest", static_cast<double>(cost.pages_by_guest));
+  object.Set("guestWaits", static_cast<double>(cost.guest_waits));
+  object.Set("guestWaitMaxNs", static_cast<double>(cost.guest_wait_ns_max));
+  object.Set("guestSteps", static_cast<double>(cost.guest_steps));
+  return object;
+}
+
+Napi::Object ExploredToJs(Napi::Env env, const ExploreResult& result) {
+  const Napi::Object object = Napi::Object::New(env);
+  const Napi::Array findings = Napi::Array::New(env);
+  for (const ExploreFinding& finding : result.findings) {
+    const Napi::Object each = Napi::Object::New(env);
+    each.Set("run", static_cast<double>(finding.run));
+    each.Set("seed", Napi::BigInt::New(env, finding.seed));
+    each.Set("step", static_cast<double>(finding.step));
+    each.Set("fault", FaultToJs(env, {finding.fault, finding.step}));
+    each.Set("check", CheckToJs(env, finding.check));
+    findings.Set(findings.Length(), each);
+  }
+  object.Set("runs", static_cast<double>(result.runs));
+  object.Set("findingsTotal", static_cast<double>(result.findings_total));
+  object.Set("findings", findings);
+  object.Set("pagesRestored", static_cast<double>(result.pages_restored));
+  object.Set("rollbackNs", static_cast<double>(result.rollback_ns));
+  object.Set("elapsedNs", static_cast<double>(result.elapsed_ns));
   return object;
 }
 

@@ -17,6 +17,12 @@ VmConfig ReadVmConfig(const Napi::Object& from);
 FreezeOptions ReadFreezeOptions(const Napi::Object& from);
 DigestOptions ReadDigestOptions(const Napi::Value& from);
 
+ExploreOptions ReadExploreOptions(const Napi::Value& from);
+
+inline constexpr int64_t kSafeInteger = (int64_t{1} << 53) - 1;
+// The most that one Buffer is given, with room to spare in V8.
+inline constexpr int64_t kReadBytesMax = int64_t{1} << 30;
+
 // A whole number from `min` to `max`.
 int64_t ReadInteger(const Napi::Value& value, const std::string& name, int64_t min, int64_t max);
 
@@ -25,6 +31,8 @@ Napi::Object StatsToJs(Napi::Env env, const VmStats& stats);
 Napi::Object DigestToJs(Napi::Env env, DigestResult& digest);
 Napi::Object CheckToJs(Napi::Env env, const CheckReport& check);
 Napi::Object RecordToJs(Napi::Env env, const FreezeRecord& record);
+Napi::Object CostToJs(Napi::Env env, const SnapshotCost& cost);
+Napi::Object ExploredToJs(Napi::Env env, const ExploreResult& result);
 Napi::Uint8Array BytesToJs(Napi::Env env, const std::vector<std::byte>& bytes);
 
 }  // namespace standstill

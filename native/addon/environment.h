@@ -9,6 +9,7 @@
 #include <napi.h>
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -51,8 +52,8 @@ class Environment {
     error_class_ = Napi::Persistent(error_class);
   }
   Napi::FunctionReference& error_class() { return error_class_; }
-  Napi::FunctionReference& vm_class() { return vm_class_; }
-  Napi::FunctionReference& freeze_class() { return freeze_class_; }
+  // The constructor of the objects with this tag, which is one of the addon's constants.
+  Napi::FunctionReference& class_of(const napi_type_tag& tag) { return classes_[&tag]; }
 
   void Own(const std::shared_ptr<Vm>& vm);
   void Leave();  // closes the mailbox and every VM; idempotent
@@ -68,13 +69,36 @@ class Environment {
 
  private:
   Napi::FunctionReference error_class_;
-  Napi::FunctionReference vm_class_;
-  Napi::FunctionReference freeze_class_;
+  std::map<const napi_type_tag*, Napi::FunctionReference> classes_;
   std::shared_ptr<Mailbox> mailbox_;
   std::vector<std::weak_ptr<Vm>> vms_;
 };
 
 bool SubmitToPool(std::function<void()> task);
+
+// A promise for work on the engine's pool that answers a status and fills a value: the error is
+// made by `fail`, the value by `convert`, both on the environment's thread.
+template <class T>
+Napi::Promise OnPoolOrFail(Napi::Env env, std::function<Status(T*)> work,
+                           std::function<Napi::Error(Napi::Env, Status)> fail,
+                           std::function<Napi::Value(Napi::Env, T&)> convert) {
+  struct Answer {
+    Status status = Status::kOk;
+    T value{};
+  };
+  return Environment::Of(env).OnPool<Answer>(
+      env,
+      [work = std::move(work)] {
+        Answer answer;
+        answer.status = work(&answer.value);
+        return answer;
+      },
+      [fail = std::move(fail), convert = std::move(convert)](Napi::Env in,
+                                                             Answer& answer) -> Napi::Value {
+        if (answer.status != Status::kOk) throw fail(in, answer.status);
+        return convert(in, answer.value);
+      });
+}
 
 template <class Result>
 Napi::Promise Environment::OnPool(Napi::Env env, std::function<Result()> work,

@@ -6,19 +6,12 @@
 #include "addon/vm_object.h"
 
 namespace standstill {
-namespace {
-
-constexpr napi_type_tag kTag = {0x5354414e44535449, 0x4c4c2d4652454500};
-
-}  // namespace
-
-Napi::Function FreezeObject::Define(Napi::Env env) {
-  return DefineClass(env, "NativeFreeze",
-                     {InstanceMethod<&FreezeObject::Release>("release"),
-                      InstanceMethod<&FreezeObject::RemainingNs>("remainingNs"),
-                      InstanceAccessor<&FreezeObject::Released>("released"),
-                      InstanceMethod<&FreezeObject::Settled>("settled"),
-                      InstanceMethod<&FreezeObject::Records>("records")});
+std::vector<FreezeObject::PropertyDescriptor> FreezeObject::Properties() {
+  return {InstanceMethod<&FreezeObject::Release>("release"),
+          InstanceMethod<&FreezeObject::RemainingNs>("remainingNs"),
+          InstanceAccessor<&FreezeObject::Released>("released"),
+          InstanceMethod<&FreezeObject::Settled>("settled"),
+          InstanceMethod<&FreezeObject::Records>("records")};
 }
 
 Napi::Value FreezeObject::Begin(const Napi::CallbackInfo& info) {
@@ -29,7 +22,7 @@ Napi::Value FreezeObject::Begin(const Napi::CallbackInfo& info) {
   }
   const Napi::Array array = info[0].As<Napi::Array>();
   std::vector<std::shared_ptr<Vm>> vms;
-  for (uint32_t i = 0; i < array.Length(); ++i) vms.push_back(VmObject::VmOf(array.Get(i)));
+  for (uint32_t i = 0; i < array.Length(); ++i) vms.push_back(VmObject::Of(array.Get(i)));
   std::shared_ptr<Freeze> freeze;
   size_t culprit = 0;
   const Status status =
@@ -39,29 +32,19 @@ Napi::Value FreezeObject::Begin(const Napi::CallbackInfo& info) {
     throw StatusError(env, status, "freeze of VM " + vms[culprit]->config().name,
                       std::string("one in state ") + StateName(vms[culprit]->state()));
   }
-  return Environment::Of(env).freeze_class().New(
-      {Napi::External<std::shared_ptr<Freeze>>::New(env, &freeze)});
-}
-
-FreezeObject::FreezeObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<FreezeObject>(info) {
-  if (!info[0].IsExternal()) {
-    throw CodedError(info.Env(), "ERR_INVALID_ARGUMENT",
-                     "Expected freeze to make this but received a constructor call");
-  }
-  freeze_ = *info[0].As<Napi::External<std::shared_ptr<Freeze>>>().Data();
-  info.This().As<Napi::Object>().TypeTag(&kTag);
+  return Wrap(env, std::move(freeze));
 }
 
 void FreezeObject::Finalize(Napi::Env) {
-  if (freeze_ != nullptr) freeze_->Release();
+  if (held_ != nullptr) held_->Release();
 }
 
 void FreezeObject::Release(const Napi::CallbackInfo&) {
-  freeze_->Release();
+  held_->Release();
 }
 
 Napi::Value FreezeObject::RemainingNs(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), static_cast<double>(freeze_->RemainingNs()));
+  return Napi::Number::New(info.Env(), static_cast<double>(held_->RemainingNs()));
 }
 
 Napi::Value FreezeObject::Released(const Napi::CallbackInfo& info) {
@@ -70,21 +53,21 @@ Napi::Value FreezeObject::Released(const Napi::CallbackInfo& info) {
     throw CodedError(info.Env(), "ERR_INVALID_ARGUMENT",
                      "Expected a freeze of this engine but received something else");
   }
-  return Napi::Boolean::New(info.Env(), freeze_->released());
+  return Napi::Boolean::New(info.Env(), held_->released());
 }
 
 Napi::Value FreezeObject::Settled(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   Environment::Settler settle;
   const Napi::Promise promise = Environment::Of(env).Promised(env, &settle);
-  freeze_->OnSettled(
+  held_->OnSettled(
       [settle] { settle([](Napi::Env in) -> Napi::Value { return in.Undefined(); }); });
   return promise;
 }
 
 Napi::Value FreezeObject::Records(const Napi::CallbackInfo& info) {
   const Napi::Array array = Napi::Array::New(info.Env());
-  for (const FreezeRecord& record : freeze_->Records())
+  for (const FreezeRecord& record : held_->Records())
     array.Set(array.Length(), RecordToJs(info.Env(), record));
   return array;
 }

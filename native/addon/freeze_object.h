@@ -5,19 +5,23 @@
 
 #include <napi.h>
 
-#include <memory>
+#include <vector>
 
+#include "addon/handle.h"
 #include "standstill/freeze.h"
 
 namespace standstill {
 
-class FreezeObject : public Napi::ObjectWrap<FreezeObject> {
+class FreezeObject : public Handle<FreezeObject, Freeze> {
  public:
-  static Napi::Function Define(Napi::Env env);
+  static constexpr napi_type_tag kTag = {0x5354414e44535449, 0x4c4c2d4652454500};
+  static constexpr const char* kClass = "NativeFreeze";
+  static constexpr const char* kWhat = "a freeze";
+  static std::vector<PropertyDescriptor> Properties();
   // freeze(vms, options)
   static Napi::Value Begin(const Napi::CallbackInfo& info);
 
-  explicit FreezeObject(const Napi::CallbackInfo& info);
+  using Handle::Handle;
   void Finalize(Napi::Env env) override;
 
  private:
@@ -26,8 +30,6 @@ class FreezeObject : public Napi::ObjectWrap<FreezeObject> {
   Napi::Value Released(const Napi::CallbackInfo& info);
   Napi::Value Settled(const Napi::CallbackInfo& info);
   Napi::Value Records(const Napi::CallbackInfo& info);
-
-  std::shared_ptr<Freeze> freeze_;
 };
 
 }  // namespace standstill

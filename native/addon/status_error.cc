@@ -22,10 +22,15 @@ constexpr std::array<Row, kStatusCount> kRows = {{
     {"ERR_VM_NOT_PAUSED", "a halted VM (created, paused or faulted)"},
     {"ERR_VM_FAULTED", "a VM without a guest fault"},
     {"ERR_VM_CLOSED", "an open VM"},
-    {"ERR_BUSY", "a VM that no freeze, runUntil or live copy holds"},
+    {"ERR_BUSY", "a VM that no freeze, runUntil, snapshot or exploration holds"},
     {"ERR_PAUSE_TIMEOUT", "the guest at a safepoint within the timeout"},
     {"ERR_STEP_PASSED", "a step that the guest has not passed"},
     {"ERR_LEASE_REVOKED", "a VM that stays halted while its memory is read"},
+    {"ERR_ABORTED", "the operation to be let end"},
+    {"ERR_SNAPSHOT_LIMIT", "room under the host's cap on snapshot memory"},
+    {"ERR_SNAPSHOT_MISMATCH", "a snapshot of this program and RAM size"},
+    {"ERR_SNAPSHOT_DAMAGED", "a whole, unaltered snapshot file"},
+    {"ERR_SNAPSHOT_IO", "a file that can be read and written"},
 }};
 
 const Row& RowOf(Status status) {

@@ -7,17 +7,21 @@
 #include <napi.h>
 
 #include <memory>
+#include <vector>
 
+#include "addon/handle.h"
 #include "standstill/vm.h"
 
 namespace standstill {
 
-class VmObject : public Napi::ObjectWrap<VmObject> {
+class VmObject : public Handle<VmObject, Vm> {
  public:
-  static Napi::Function Define(Napi::Env env);
-  static Napi::Value Wrap(Napi::Env env, std::shared_ptr<Vm> vm);
-  // The VM behind a JavaScript value; throws where it is not one of ours.
-  static std::shared_ptr<Vm> VmOf(const Napi::Value& value);
+  static constexpr napi_type_tag kTag = {0x5354414e44535449, 0x4c4c2d564d2d3031};
+  static constexpr const char* kClass = "NativeVm";
+  static constexpr const char* kWhat = "a VM";
+  static std::vector<PropertyDescriptor> Properties();
+  // Wraps it, and has it closed when the environment goes.
+  static Napi::Value Own(Napi::Env env, std::shared_ptr<Vm> vm);
 
   explicit VmObject(const Napi::CallbackInfo& info);
   void Finalize(Napi::Env env) override;
@@ -34,12 +38,13 @@ class VmObject : public Napi::ObjectWrap<VmObject> {
   Napi::Value Registers(const Napi::CallbackInfo& info);
   Napi::Value Read(const Napi::CallbackInfo& info);
   void FlipBit(const Napi::CallbackInfo& info);
+  Napi::Value Snapshot(const Napi::CallbackInfo& info);
+  Napi::Value Rollback(const Napi::CallbackInfo& info);
+  Napi::Value Explore(const Napi::CallbackInfo& info);
   Napi::Value EndEpoch(const Napi::CallbackInfo& info);
   void Close(const Napi::CallbackInfo& info);
 
   void Demand(Napi::Env env, Status status, const char* operation) const;
-
-  std::shared_ptr<Vm> vm_;
 };
 
 }  // namespace standstill

@@ -96,6 +96,18 @@ void ClockPage::Run(int64_t host_now_ns) {
   running_.store(true, kRelease);
 }
 
+ClockSample ClockPage::Restore(int64_t guest_monotonic_ns, int64_t guest_wall_ns) {
+  Section section(*this);
+  halted_at_ns_ = HostMonotonicNs();  // the time until now is no pause of the restored guest
+  started_ = true;
+  at_base_ns_.store(guest_monotonic_ns, kRelease);
+  base_ns_.store(halted_at_ns_, kRelease);
+  wall_offset_ns_.store(guest_wall_ns - guest_monotonic_ns, kRelease);
+  slew_from_ns_.store(guest_monotonic_ns, kRelease);
+  slew_total_ns_.store(0, kRelease);
+  return SampleAt(halted_at_ns_);
+}
+
 SyncResult ClockPage::Synchronise(const SyncPolicy& policy) {
   SyncResult result;
   result.lag_before_ns = LagNs();

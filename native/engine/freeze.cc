@@ -58,7 +58,7 @@ Status Freeze::HaltAll(size_t* culprit) {
   for (Vm::Impl* impl : order) {
     locks.emplace_back(impl->control);
     if (impl->closed) return refuse(impl, Status::kClosed);
-    if (impl->holder != nullptr) return refuse(impl, Status::kBusy);
+    if (impl->holder != nullptr || impl->exclusive) return refuse(impl, Status::kBusy);
     impl->marks->ReserveClean();
   }
 

@@ -36,6 +36,16 @@ void GuestThread::Stop() {
   thread_.Join();
 }
 
+void GuestThread::Restore(std::span<const std::byte> registers, uint64_t steps) {
+  std::copy(registers.begin(), registers.end(), registers_.begin());
+  steps_local_ = steps;
+  steps_.store(steps, std::memory_order_relaxed);
+  target_ = kNoTarget;
+  halt_for_ns_ = 0;
+  fault_ = {};
+  faulted_.store(false, std::memory_order_release);
+}
+
 void GuestThread::Main() {
   if (!AwaitRelease()) return;
   for (;;) {

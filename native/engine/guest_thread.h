@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <span>
 
 #include "memory/handover.h"
 #include "port/thread.h"
@@ -62,7 +63,7 @@ class GuestThread {
   void ExpectResume() { resumed_at_ns_.store(0, std::memory_order_relaxed); }
   int64_t resumed_at_ns() const { return resumed_at_ns_.load(std::memory_order_acquire); }
 
-  // A fault is final: once this is true, fault() stands.
+  // A fault stands, with fault(), until the guest is restored.
   bool faulted() const { return faulted_.load(std::memory_order_acquire); }
   const GuestFault& fault() const { return fault_; }
 
@@ -76,6 +77,9 @@ class GuestThread {
   uint64_t target() const { return target_; }
   void UseMarks(uint8_t* marks) { window_.marks = marks; }
   void UseHandover(Handover* handover) { window_.handover = handover; }
+  // The guest goes on from there; a fault, a sleep and a target are forgotten.
+  void Restore(std::span<const std::byte> registers, uint64_t steps);
+  const RamWindow& window() const { return window_; }
   TickerStats& ticker_for_window() { return ticker_; }
 
  private:

@@ -42,13 +42,13 @@ bool ParamsInRange(const Program& program, const ParamValues& values) {
 
 Status Vm::Impl::Runnable() const {
   if (closed) return Status::kClosed;
-  if (holder != nullptr) return Status::kBusy;
+  if (holder != nullptr || exclusive) return Status::kBusy;
   if (faulted()) return Status::kFaulted;
   return Status::kOk;
 }
 
 void Vm::Impl::OpenForReaders() {
-  if (std::exchange(readers_open, true)) return;
+  if (exclusive || std::exchange(readers_open, true)) return;
   leases.Open();
 }
 
@@ -82,6 +82,14 @@ EpochResult Vm::Impl::EndEpochHalted() {
   result.epoch = marks->EndEpoch();
   guest->UseMarks(marks->active());
   return result;
+}
+
+void Vm::Impl::FreeMemory() {
+  base = {};
+  audit.reset();
+  handover.reset();
+  marks.reset();
+  ram.reset();
 }
 
 void Vm::Impl::OnSelfHalt() {
@@ -159,10 +167,8 @@ VmState Vm::state() const {
 
 Status Vm::Start() {
   const std::lock_guard lock(impl_->control);
-  if (impl_->closed) return Status::kClosed;
-  if (impl_->faulted()) return Status::kFaulted;
-  if (impl_->started) return Status::kAlreadyStarted;
-  if (impl_->holder != nullptr) return Status::kBusy;
+  if (!impl_->closed && impl_->started && !impl_->faulted()) return Status::kAlreadyStarted;
+  if (const Status status = impl_->Runnable(); status != Status::kOk) return status;
   impl_->started = true;
   impl_->Release();
   return Status::kOk;
@@ -250,13 +256,9 @@ void Vm::Close() {
     if (impl_->closed.exchange(true)) return;
     impl_->holder = nullptr;
     if (std::exchange(impl_->readers_open, false)) impl_->leases.Revoke();
+    if (impl_->copy_progress != nullptr) impl_->copy_progress->Cancel();
     impl_->guest->Stop();
-    if (!impl_->copying) {
-      impl_->audit.reset();
-      impl_->handover.reset();
-      impl_->marks.reset();
-      impl_->ram.reset();
-    }
+    if (!impl_->copying) impl_->FreeMemory();  // else the operation does, as it ends
   }
   impl_->FinishRunUntil(Status::kClosed);
 }
@@ -280,6 +282,7 @@ Status Vm::AcquireLease(Lease* lease) {
     // A guest that halts of its own accord takes no mutex, and leaves the opening to its first
     // reader.
     const std::lock_guard lock(impl_->control);
+    if (impl_->exclusive) return Status::kBusy;
     if (!impl_->closed && impl_->halted()) {
       impl_->OpenForReaders();
       status = lease->Acquire(impl_->leases);
@@ -352,6 +355,7 @@ Status Vm::FlipBit(uint64_t gpa, unsigned bit) {
 Status Vm::EndEpoch(EpochResult* out) {
   const std::lock_guard lock(impl_->control);
   if (impl_->closed) return Status::kClosed;
+  if (impl_->exclusive) return Status::kBusy;
   impl_->marks->ReserveClean();
   PauseResult pause;
   bool was_running;
@@ -364,46 +368,6 @@ Status Vm::EndEpoch(EpochResult* out) {
   if (was_running) impl_->Release();
   if (!whole) return Status::kBusy;
   out->dirty_pages = impl_->marks->Fold();
-  return Status::kOk;
-}
-
-Status Vm::LiveCopy(std::byte* target, uint64_t* step) {
-  {
-    const std::lock_guard lock(impl_->control);
-    if (impl_->closed) return Status::kClosed;
-    if (impl_->copying) return Status::kBusy;
-    if (impl_->handover == nullptr) {
-      const Status status = Handover::Create(*impl_->ram, impl_->guest->waiter(), &impl_->handover);
-      if (status != Status::kOk) return status;
-    }
-    impl_->marks->ReserveClean();
-    PauseResult pause;
-    bool was_running;
-    if (const Status status = impl_->Halt(kHandshakeTimeoutNs, &pause, &was_running);
-        status != Status::kOk) {
-      return status;
-    }
-    if (impl_->guest->mid_step()) {  // an earlier copy's guest, halted as it waited
-      if (was_running) impl_->Release();
-      return Status::kBusy;
-    }
-    (void)impl_->EndEpochHalted();
-    impl_->handover->Begin(target);
-    impl_->guest->UseHandover(impl_->handover.get());
-    *step = impl_->guest->steps();
-    impl_->copying = true;
-    if (was_running) impl_->Release();
-  }
-  constexpr uint64_t kChunkPages = 64;
-  const uint64_t pages = impl_->config.ram_bytes >> kPageShift;
-  for (uint64_t page = 0; page < pages; page += kChunkPages) {
-    impl_->handover->CopyPages(page, std::min(pages, page + kChunkPages));
-  }
-  impl_->handover->AwaitFinished();
-  const std::lock_guard lock(impl_->control);
-  impl_->copying = false;
-  if (impl_->closed) return Status::kClosed;
-  (void)impl_->marks->Fold();
   return Status::kOk;
 }
 

@@ -1,9 +1,10 @@
-// The inside of a Vm, shared by vm.cc and freeze.cc and by nobody else.
+// The inside of a Vm, shared by the vm*.cc files and freeze.cc, and by nobody else.
 //
 // Threads and ordering: see vm.h. Every field names its guard.
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <memory>
 #include <mutex>
 
@@ -11,6 +12,7 @@
 #include "memory/audit.h"
 #include "memory/handover.h"
 #include "memory/lease.h"
+#include "snapshot/page_table.h"
 #include "standstill/clock_page.h"
 #include "standstill/freeze.h"
 #include "standstill/guest_ram.h"
@@ -22,7 +24,8 @@ namespace standstill {
 
 class Vm::Impl {
  public:
-  explicit Impl(const VmConfig& config) : config(config) {}
+  explicit Impl(const VmConfig& config)
+      : config(config), store(config.page_store), params(config.params), seed(config.seed) {}
 
   bool halted() const { return gate.state() == PauseGate::kHalted; }
   bool faulted() const { return halted() && guest->faulted(); }
@@ -33,6 +36,18 @@ class Vm::Impl {
   void Release();
   void OpenForReaders();  // after the guest has halted
   EpochResult EndEpochHalted();
+  MachineState Capture() const;  // of a halted guest that is not inside a step
+  void FreeMemory();
+
+  // In vm_snapshot.cc and vm_rollback.cc; those with an operation need it begun.
+  class Operation;
+  Status EnsureBase();
+  Status SnapshotHalted(Progress& progress, std::shared_ptr<const Snapshot>* out,
+                        SnapshotCost* cost);
+  Status SnapshotLive(Progress& progress, std::shared_ptr<const Snapshot>* out, SnapshotCost* cost);
+  Status BeginRollback(const MachineState& to, Progress* progress, Operation* operation);
+  Status FindPagesToRestore(const PageTable& to, uint64_t* epoch, PageSet* pages);
+  void Restore(const Snapshot& snapshot, const PageSet& pages, uint64_t epoch);
 
   void OnSelfHalt();                   // guest thread
   void FinishRunUntil(Status status);  // calls a pending RunUntil back
@@ -46,13 +61,28 @@ class Vm::Impl {
   std::unique_ptr<GuestRam> ram;       // control, and a lease
   std::unique_ptr<WriteMarks> marks;   // control
   std::unique_ptr<GuestThread> guest;  // set at creation
-  std::unique_ptr<Handover> handover;  // control; made at the first live copy
+  std::unique_ptr<Handover> handover;  // by `copying`; made at the first live copy
   std::unique_ptr<ShadowAudit> audit;  // control; null but in control builds
   std::atomic<bool> started{false};    // written under control
   std::atomic<bool> closed{false};     // written under control
   const Freeze* holder = nullptr;      // control
   bool readers_open = false;           // control: the lease book is open for this halt
-  bool copying = false;                // control: a live copy is under way
+
+  // What happens to the whole of RAM: a snapshot, a rollback, an exploration, a live digest. One at
+  // a time; who has it may read and write `base`, `handover` and `crcs` without `control`.
+  bool copying = false;               // control
+  bool exclusive = false;             // control: and the guest must stay halted, and RAM unread
+  Progress* copy_progress = nullptr;  // control: of the operation under way, to cancel it
+  std::condition_variable copy_done;  // control
+  // The RAM equals the base's table but for the pages written after the base's epoch.
+  struct Base {
+    std::shared_ptr<const PageTable> table;  // null: RAM was all zeroes then
+    uint64_t epoch = 0;
+  };
+  Base base;                         // by `copying`
+  std::shared_ptr<PageStore> store;  // by `copying`; made at the first snapshot, if none is given
+  ParamValues params;                // control: of the guest that is in RAM now
+  uint64_t seed;                     // control: the same
 
   std::mutex pending_mutex;
   std::function<void(Status)> pending;  // pending_mutex

@@ -22,6 +22,7 @@
 #include "memory/handover.h"
 #include "standstill/program.h"
 #include "util/controls.h"
+#include "util/prng.h"
 
 namespace standstill {
 
@@ -105,7 +106,8 @@ class CheckedRam {
 //   static constexpr std::string_view kName, kSummary;
 //   static constexpr std::array<ParamSpec, N> kParams;
 //   static constexpr uint32_t kQuantumSteps;  static constexpr bool kReadsClock;
-//   struct Registers;                                    trivially copyable, at most 4 KiB
+//   struct Registers;                                    trivially copyable, at most 4 KiB;
+//       its `prng_state`, where it has one, is all that chance is drawn from
 //   static void Init(const InitContext&, Registers&);
 //   template <class Ram> static int64_t Step(Registers&, Ram&, const Inputs&);
 //       executes one step; answers kContinue, or for how long the guest halts
@@ -145,6 +147,17 @@ RunResult RunSteps(void* registers, const RamWindow& window, const Inputs& input
   return result;
 }
 
+template <class Registers>
+constexpr auto Reseed() -> void (*)(void*, uint64_t) {
+  if constexpr (requires(Registers r) { r.prng_state; }) {
+    return [](void* registers, uint64_t seed) {
+      static_cast<Registers*>(registers)->prng_state = Mix64(seed);
+    };
+  } else {
+    return nullptr;
+  }
+}
+
 template <class P>
 constexpr Program MakeProgram() {
   using Registers = typename P::Registers;
@@ -161,6 +174,7 @@ constexpr Program MakeProgram() {
           [](const InitContext& context) {
             P::Init(context, *static_cast<Registers*>(context.registers));
           },
+      .reseed = Reseed<Registers>(),
       .run = &RunSteps<P, CheckedRam<MarkWrites>>,
       .run_handover = &RunSteps<P, CheckedRam<MarkAndHandOverWrites>>,
       .check =

@@ -34,6 +34,12 @@ void ShadowAudit::Verify(const uint8_t* marks) {
   }
 }
 
+void ShadowAudit::Accept(const PageSet& pages) {
+  pages.ForEach([&](uint64_t page) {
+    std::memcpy(shadow_ + page * kPageBytes, ram_.base() + page * kPageBytes, kPageBytes);
+  });
+}
+
 }  // namespace standstill
 
 #endif

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "standstill/guest_ram.h"
+#include "standstill/page_set.h"
 
 namespace standstill {
 
@@ -20,12 +21,14 @@ class ShadowAudit {
   ShadowAudit& operator=(const ShadowAudit&) = delete;
 
   void Verify(const uint8_t* marks);
+  void Accept(const PageSet& pages);  // the host has written these
 
  private:
   const GuestRam& ram_;
   std::byte* shadow_;
 #else
   void Verify(const uint8_t*) {}
+  void Accept(const PageSet&) {}
 #endif
 };
 

@@ -1,11 +1,10 @@
 #include "memory/handover.h"
 
-#include <cstring>
+#include <bit>
 #include <new>
 
 #include "port/clock.h"
 #include "port/futex.h"
-#include "port/memory.h"
 #include "util/check.h"
 #include "util/controls.h"
 
@@ -17,32 +16,17 @@ constexpr int64_t kPollNs =
     1'000'000;  // how long a waiting guest sleeps before it looks at its gate again
 constexpr uint32_t kTagMask = ~uint32_t{0} >> 2;
 
-uint64_t StateBytes(uint64_t pages) {
-  return (pages * sizeof(uint32_t) + 4095) / 4096 * 4096;
-}
-
 }  // namespace
-
-Handover::Handover(const GuestRam& ram, HandoverWaiter waiter, std::atomic<uint32_t>* states)
-    : ram_(ram), waiter_(waiter), states_(states) {}
-
-Handover::~Handover() {
-  Unmap(reinterpret_cast<std::byte*>(states_), StateBytes(ram_.pages()));
-}
 
 Status Handover::Create(const GuestRam& ram, HandoverWaiter waiter,
                         std::unique_ptr<Handover>* out) {
-  std::byte* mapping = MapAnonymous(StateBytes(ram.pages()));
-  if (mapping == nullptr) return Status::kOutOfMemory;
-  // A fresh mapping is zero, which is what a default-constructed atomic of each page would hold.
-  out->reset(new (std::nothrow)
-                 Handover(ram, waiter, reinterpret_cast<std::atomic<uint32_t>*>(mapping)));
-  if (*out != nullptr) return Status::kOk;
-  Unmap(mapping, StateBytes(ram.pages()));
-  return Status::kOutOfMemory;
+  std::unique_ptr<Handover> handover(new (std::nothrow) Handover(ram, waiter));
+  if (handover == nullptr || !handover->states_.Create(ram.pages())) return Status::kOutOfMemory;
+  *out = std::move(handover);
+  return Status::kOk;
 }
 
-void Handover::Begin(std::byte* target) {
+void Handover::Begin(PageSink* sink) {
   SS_CHECK(Finished());
   // After 2^30 copies the tags begin again, and words of the first round must not look saved.
   tag_ = (tag_ + 1) & kTagMask;
@@ -52,7 +36,9 @@ void Handover::Begin(std::byte* target) {
     tag_ = 1;
   }
   saved_word_ = Word(kSaved);
-  target_ = target;
+  sink_ = sink;
+  cancelled_.store(false, std::memory_order_relaxed);
+  left_page_.store(kNoPage, std::memory_order_relaxed);
   guest_pages_.store(0, std::memory_order_relaxed);
   unsaved_pages_.store(static_cast<uint32_t>(ram_.pages()), std::memory_order_release);
 }
@@ -64,46 +50,105 @@ bool Handover::TryClaim(uint64_t page) {
                                                std::memory_order_relaxed);
 }
 
-void Handover::SaveClaimed(uint64_t page) {
-  std::memcpy(target_ + page * kPageBytes, ram_.base() + page * kPageBytes, kPageBytes);
+void Handover::Publish(uint64_t page) {
   const uint32_t before = states_[page].exchange(saved_word_, std::memory_order_acq_rel);
   if (before == Word(kClaimedWithWaiter)) FutexWakeAll(states_[page]);
-  if (unsaved_pages_.fetch_sub(1, std::memory_order_acq_rel) == 1) FutexWakeAll(unsaved_pages_);
 }
 
-void Handover::CopyPages(uint64_t first, uint64_t last) {
-  for (uint64_t page = first; page < last; ++page) {
-    if (TryClaim(page)) SaveClaimed(page);
+void Handover::CountSaved(uint32_t pages) {
+  uint32_t left = unsaved_pages_.load(std::memory_order_relaxed);
+  // A cancelled copy has nothing left to count.
+  while (left != 0 &&
+         !unsaved_pages_.compare_exchange_weak(left, left - pages, std::memory_order_acq_rel,
+                                               std::memory_order_relaxed)) {
   }
+  if (left == pages) FutexWakeAll(unsaved_pages_);
 }
 
-void Handover::AwaitFinished() const {
+void Handover::SaveForCopier(uint64_t page) {
+  if (!sink_->Save(page, ram_.base() + page * kPageBytes, false)) Cancel();
+  Publish(page);
+}
+
+void Handover::SaveLeftPage() {
+  const uint64_t page = left_page_.exchange(kNoPage, std::memory_order_acq_rel);
+  if (page == kNoPage || cancelled()) return;
+  SaveForCopier(page);
+  CountSaved(1);
+}
+
+void Handover::SavePages(uint64_t index, uint64_t word) {
+  if (left_page_.load(std::memory_order_relaxed) != kNoPage) SaveLeftPage();
+  uint32_t saved = 0;
+  for (; word != 0 && !cancelled(); word &= word - 1) {
+    const uint64_t page = index * PageSet::kWordPages + std::countr_zero(word);
+    if (!TryClaim(page)) continue;
+    SaveForCopier(page);
+    ++saved;
+  }
+  CountSaved(saved);
+}
+
+uint64_t Handover::PassPages(uint64_t index, uint64_t word) {
+  uint64_t claimed_by_guest = 0;
+  uint32_t passed = 0;
+  for (; word != 0; word &= word - 1) {
+    const uint64_t page = index * PageSet::kWordPages + std::countr_zero(word);
+    if (TryClaim(page)) {
+      Publish(page);
+      ++passed;
+    } else {
+      claimed_by_guest |= word & -word;
+    }
+  }
+  CountSaved(passed);
+  return claimed_by_guest;
+}
+
+void Handover::AwaitFinished() {
   for (uint32_t left; (left = unsaved_pages_.load(std::memory_order_acquire)) != 0;) {
-    FutexWait(unsaved_pages_, left, kNoTimeout);
+    SaveLeftPage();
+    FutexWait(unsaved_pages_, left, kPollNs);
   }
+}
+
+void Handover::Cancel() {
+  cancelled_.store(true, std::memory_order_release);
+  unsaved_pages_.store(0, std::memory_order_release);
+  FutexWakeAll(unsaved_pages_);
 }
 
 void Handover::ClaimForGuest(uint64_t page) {
-  if (Controls::Take(Control::kSkipHandover)) return;
+  if (cancelled() || Controls::Take(Control::kSkipHandover)) return;
   if (TryClaim(page)) {
-    SaveClaimed(page);
-    guest_pages_.fetch_add(1, std::memory_order_relaxed);
-    return;
+    if (sink_->Save(page, ram_.base() + page * kPageBytes, true)) {
+      guest_pages_.fetch_add(1, std::memory_order_relaxed);
+      Publish(page);
+      CountSaved(1);
+      return;
+    }
+    left_page_.store(page, std::memory_order_release);
   }
   const int64_t from_ns = HostMonotonicNs();
+  AwaitSaved(page);
+  guest_waits_.Record(HostMonotonicNs() - from_ns);
+}
+
+void Handover::AwaitSaved(uint64_t page) {
   std::atomic<uint32_t>& state = states_[page];
-  const auto saved = [&] { return state.load(std::memory_order_acquire) == saved_word_; };
-  for (int i = 0; i < kSpins && !saved(); ++i) CpuRelax();
-  while (!saved()) {
+  const auto over = [&] {
+    return state.load(std::memory_order_acquire) == saved_word_ || cancelled();
+  };
+  for (int i = 0; i < kSpins && !over(); ++i) CpuRelax();
+  while (!over()) {
     waiter_.poll(waiter_.context);
-    uint32_t claimed = Word(kClaimed);
-    if (state.compare_exchange_strong(claimed, Word(kClaimedWithWaiter), std::memory_order_acquire,
+    uint32_t word = Word(kClaimed);
+    if (state.compare_exchange_strong(word, Word(kClaimedWithWaiter), std::memory_order_acquire,
                                       std::memory_order_acquire) ||
-        claimed == Word(kClaimedWithWaiter)) {
+        word == Word(kClaimedWithWaiter)) {
       FutexWait(state, Word(kClaimedWithWaiter), kPollNs);
     }
   }
-  guest_waits_.Record(HostMonotonicNs() - from_ns);
 }
 
 }  // namespace standstill

@@ -1,5 +1,6 @@
 #include "standstill/write_marks.h"
 
+#include <algorithm>
 #include <cstring>
 #include <new>
 
@@ -9,7 +10,7 @@
 namespace standstill {
 namespace {
 
-constexpr uint64_t kBlockBytes = 64;
+constexpr uint64_t kBlockBytes = PageSet::kWordPages;
 constexpr uint64_t kWordBytes = sizeof(uint64_t);
 
 uint64_t RoundUp(uint64_t value, uint64_t to) {
@@ -33,24 +34,25 @@ bool BlockIsClean(const uint8_t* at) {
 WriteMarks::WriteMarks(uint64_t pages) : pages_(pages), map_bytes_(RoundUp(pages, kBlockBytes)) {}
 
 WriteMarks::~WriteMarks() {
-  if (maps_ != nullptr)
-    Unmap(reinterpret_cast<std::byte*>(maps_), RoundUp(kMaps * map_bytes_, 4096));
+  if (maps_ != nullptr) Unmap(reinterpret_cast<std::byte*>(maps_), kMaps * map_bytes_);
   if (last_written_ != nullptr) {
-    Unmap(reinterpret_cast<std::byte*>(last_written_), RoundUp(pages_ * sizeof(uint32_t), 4096));
+    Unmap(reinterpret_cast<std::byte*>(last_written_), pages_ * sizeof(uint64_t));
   }
 }
 
-Status WriteMarks::Create(uint64_t pages, std::unique_ptr<WriteMarks>* out) {
+Status WriteMarks::Create(uint64_t pages, std::unique_ptr<WriteMarks>* out) try {
   std::unique_ptr<WriteMarks> marks(new (std::nothrow) WriteMarks(pages));
   if (marks == nullptr) return Status::kOutOfMemory;
-  marks->maps_ = reinterpret_cast<uint8_t*>(MapAnonymous(RoundUp(kMaps * marks->map_bytes_, 4096)));
-  marks->last_written_ =
-      reinterpret_cast<uint32_t*>(MapAnonymous(RoundUp(pages * sizeof(uint32_t), 4096)));
+  marks->maps_ = reinterpret_cast<uint8_t*>(MapAnonymous(kMaps * marks->map_bytes_));
+  marks->last_written_ = reinterpret_cast<uint64_t*>(MapAnonymous(pages * sizeof(uint64_t)));
   if (marks->maps_ == nullptr || marks->last_written_ == nullptr) return Status::kOutOfMemory;
   marks->active_ = marks->maps_;
+  marks->newest_.resize(marks->map_bytes_ / kBlockBytes);
   for (int i = 1; i < kMaps; ++i) marks->clean_.push_back(marks->maps_ + i * marks->map_bytes_);
   *out = std::move(marks);
   return Status::kOk;
+} catch (const std::bad_alloc&) {
+  return Status::kOutOfMemory;
 }
 
 void WriteMarks::ReserveClean() {
@@ -58,7 +60,7 @@ void WriteMarks::ReserveClean() {
   while (clean_.empty()) FoldOldest();
 }
 
-uint32_t WriteMarks::EndEpoch() {
+uint64_t WriteMarks::EndEpoch() {
   const std::lock_guard lock(mutex_);
   SS_CHECK(!clean_.empty());
   retired_.push_back({active_, epoch_});
@@ -86,6 +88,7 @@ void WriteMarks::FoldOldest() {
       last_written_[block + i] = oldest.epoch;
       ++dirty_pages;
     }
+    newest_[block / kBlockBytes] = oldest.epoch;
     std::memset(marks, 0, kBlockBytes);
   }
   clean_.push_back(oldest.map);
@@ -94,21 +97,31 @@ void WriteMarks::FoldOldest() {
   dirty_pages_total_ += dirty_pages;
 }
 
-std::vector<PageRange> WriteMarks::PagesNewerThan(uint32_t epoch) {
+PageSet WriteMarks::PagesNewerThan(uint64_t epoch) {
   const std::lock_guard lock(mutex_);
-  std::vector<PageRange> ranges;
-  for (uint64_t page = 0; page < pages_; ++page) {
-    if (last_written_[page] <= epoch) continue;
-    if (!ranges.empty() && ranges.back().first_page + ranges.back().page_count == page) {
-      ++ranges.back().page_count;
-    } else {
-      ranges.push_back({page, 1});
+  PageSet pages(pages_);
+  for (uint64_t index = 0; index < newest_.size(); ++index) {
+    if (newest_[index] <= epoch) continue;
+    const uint64_t first = index * kBlockBytes;
+    const uint64_t last = std::min(pages_, first + kBlockBytes);
+    uint64_t word = 0;
+    for (uint64_t page = first; page < last; ++page) {
+      word |= uint64_t{last_written_[page] > epoch} << (page - first);
     }
+    pages.word(index) = word;
   }
-  return ranges;
+  return pages;
 }
 
-uint32_t WriteMarks::folded_epoch() {
+void WriteMarks::RecordWritten(const PageSet& pages) {
+  const std::lock_guard lock(mutex_);
+  pages.ForEach([&](uint64_t page) {
+    last_written_[page] = folded_epoch_;
+    newest_[page / kBlockBytes] = folded_epoch_;
+  });
+}
+
+uint64_t WriteMarks::folded_epoch() {
   const std::lock_guard lock(mutex_);
   return folded_epoch_;
 }

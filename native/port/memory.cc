@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <cerrno>
+#include <cstdint>
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23  // Linux 5.14
@@ -38,6 +39,18 @@ std::byte* MapAnonymous(uint64_t bytes) {
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
 }
 
+std::byte* MapHuge(uint64_t bytes, uint64_t alignment_bytes) {
+  std::byte* const mapped = MapAnonymous(bytes + alignment_bytes);
+  if (mapped == nullptr) return nullptr;
+  const uint64_t over = reinterpret_cast<uintptr_t>(mapped) & (alignment_bytes - 1);
+  const uint64_t skipped = over == 0 ? 0 : alignment_bytes - over;
+  if (skipped != 0) Unmap(mapped, skipped);
+  std::byte* const aligned = mapped + skipped;
+  Unmap(aligned + bytes, alignment_bytes - skipped);
+  (void)madvise(aligned, bytes, MADV_HUGEPAGE);  // a kernel without them says no, and that is fine
+  return aligned;
+}
+
 std::byte* MapGuardedShared(const char* name, uint64_t bytes, uint64_t guard_bytes) {
   const int fd = SealedMemfd(name, bytes);
   if (fd < 0) return nullptr;
@@ -66,6 +79,10 @@ bool Populate(std::byte* start, uint64_t bytes) {
     *reinterpret_cast<volatile unsigned char*>(start + at) = 0;
   }
   return true;
+}
+
+void Discard(std::byte* start, uint64_t bytes) {
+  (void)madvise(start, bytes, MADV_DONTNEED);
 }
 
 uint64_t PhysicalMemoryBytes() {

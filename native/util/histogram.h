@@ -26,6 +26,11 @@ class Histogram {
   }
 
   uint64_t Count(size_t bucket) const { return counts_[bucket].load(std::memory_order_relaxed); }
+  uint64_t total() const {
+    uint64_t total = 0;
+    for (const auto& count : counts_) total += count.load(std::memory_order_relaxed);
+    return total;
+  }
   uint64_t max_ns() const { return max_ns_.load(std::memory_order_relaxed); }
 
   // The smallest value that falls into a bucket.

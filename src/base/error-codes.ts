@@ -53,7 +53,8 @@ export const ERROR_CODES = {
   },
   ERR_BUSY: {
     raisedBy: 'engine',
-    meaning: 'Another operation holds the VM: a freeze, or a `runUntil` that has not reached its step.',
+    meaning:
+      'Another operation holds the VM: a freeze, a `runUntil` that has not reached its step, a snapshot or an exploration.',
     remedy: 'Wait for the other operation, or release the freeze.',
   },
   ERR_PAUSE_TIMEOUT: {
@@ -70,6 +71,28 @@ export const ERROR_CODES = {
     raisedBy: 'engine',
     meaning: 'The VM was released while its memory was being read, so the result was discarded.',
     remedy: 'Raise the budget of the freeze, or pause the VM for as long as it is read.',
+  },
+  ERR_SNAPSHOT_LIMIT: {
+    raisedBy: 'engine',
+    meaning: 'The snapshots of this host would hold more memory than its cap. Nothing was taken; the VM runs on.',
+    remedy: 'Drop snapshots that are no longer needed, or raise `snapshotBytes` of the host.',
+  },
+  ERR_SNAPSHOT_MISMATCH: {
+    raisedBy: 'engine',
+    meaning:
+      'The snapshot does not fit: it is of another program or RAM size, or it is not the base that a file names.',
+    remedy:
+      'Use a snapshot of the same program and RAM size; give a differential file the base that it was saved from.',
+  },
+  ERR_SNAPSHOT_DAMAGED: {
+    raisedBy: 'engine',
+    meaning: 'The file is no snapshot, or not every byte of it is as it was written.',
+    remedy: 'The message tells what and where. Take the file from its source again.',
+  },
+  ERR_SNAPSHOT_IO: {
+    raisedBy: 'engine',
+    meaning: 'The operating system refused to read or write the file. A file that was there before is unchanged.',
+    remedy: 'The message ends with the reason of the operating system.',
   },
   ERR_UNKNOWN_PROGRAM: {
     raisedBy: 'engine',
@@ -107,8 +130,9 @@ export const ERROR_CODES = {
     remedy: 'Wait for its promise, or abort it by its signal.',
   },
   ERR_ABORTED: {
-    raisedBy: 'library',
-    meaning: 'The operation was aborted by its signal or because the host was closed. The VMs run again.',
+    raisedBy: 'engine',
+    meaning:
+      'The operation was aborted: by its signal, because the host was closed, or, a snapshot, by a rollback of its VM. The VMs are as before.',
     remedy: 'None is needed: somebody asked for it.',
   },
   ERR_PATCH_NOT_FOUND: {

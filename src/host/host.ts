@@ -11,7 +11,8 @@ import { performMaintenance } from '../maintenance/maintenance.js';
 import { type MaintenanceOptions, type MaintenancePlan, maintenanceSchema } from '../maintenance/options.js';
 import { PatchPool } from '../maintenance/patch-pool.js';
 import type { MaintenanceReport } from '../maintenance/report.js';
-import type { NativeVmConfig } from '../native/contract.js';
+import { addon } from '../native/addon.js';
+import type { NativePageStore, NativePageStoreUsage, NativeVmConfig } from '../native/contract.js';
 import { createFromConfig, EmulatedVm } from '../vm/emulated-vm.js';
 import { assertFitsMachine, nativeVmConfig, type VmOptions } from '../vm/options.js';
 import type { Vm } from '../vm/vm.js';
@@ -23,6 +24,9 @@ export interface FreezeOptions extends FreezeSettings {
   /** Default: every VM of the host that is not closed. */
   vms?: readonly Vm[] | undefined;
 }
+
+/** Bytes that the snapshots of a host may hold, do hold, and have resident (some is kept for the next snapshot). */
+export type SnapshotMemory = NativePageStoreUsage;
 
 interface ActiveMaintenance {
   readonly stop: AbortController;
@@ -40,22 +44,25 @@ export class Host implements Disposable, AsyncDisposable {
   readonly #vms = new Set<EmulatedVm>();
   readonly #inCreation = new Set<NativeVmConfig>();
   readonly #pool: PatchPool;
+  readonly #pageStore: NativePageStore;
   #names = 0;
   #maintenance: ActiveMaintenance | undefined;
   #closed = false;
 
-  private constructor(directory: string, ownsDirectory: boolean, pool: PatchPool) {
+  private constructor(directory: string, ownsDirectory: boolean, pool: PatchPool, pageStore: NativePageStore) {
     this.directory = directory;
     this.#ownsDirectory = ownsDirectory;
     this.#pool = pool;
+    this.#pageStore = pageStore;
   }
 
   /** Rejects with ERR_INVALID_OPTION, ERR_UNKNOWN_OPTION, or the file system's error where the folder cannot be made. */
   static async create(options: HostOptions = {}): Promise<Host> {
-    const { directory, ...limits } = parseHostOptions(options);
+    const { directory, snapshotBytesMax, ...limits } = parseHostOptions(options);
     const made = directory === undefined ? await mkdtemp(join(tmpdir(), 'standstill-')) : resolve(directory);
     if (directory !== undefined) await mkdir(made, { recursive: true });
-    return new Host(made, directory === undefined, new PatchPool(made, limits));
+    const store = addon.createPageStore(snapshotBytesMax);
+    return new Host(made, directory === undefined, new PatchPool(made, limits), store);
   }
 
   /** The VMs that are not closed, in the order of their creation. */
@@ -68,6 +75,11 @@ export class Host implements Disposable, AsyncDisposable {
     return this.#pool.abandonedThreads;
   }
 
+  /** Memory of this host's snapshots: the cap, what they hold, and what is resident. */
+  get snapshotMemory(): SnapshotMemory {
+    return this.#pageStore.usage();
+  }
+
   /**
    * Creates a VM in state 'created'. Rejects with ERR_INVALID_OPTION (a name that is taken and more RAM in all than the
    * machine has, too), ERR_UNKNOWN_OPTION, ERR_UNKNOWN_PROGRAM, ERR_UNKNOWN_PARAMETER, ERR_OUT_OF_MEMORY,
@@ -75,7 +87,7 @@ export class Host implements Disposable, AsyncDisposable {
    */
   async createVm(options: VmOptions): Promise<Vm> {
     this.#assertOpen();
-    const config = nativeVmConfig(options, (program) => this.#freeName(program));
+    const config = nativeVmConfig(options, (program) => this.#freeName(program), this.#pageStore);
     this.#assertRoomFor(config);
     this.#inCreation.add(config);
     try {

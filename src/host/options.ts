@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { StandstillError, show } from '../base/errors.js';
+import { StandstillError, show, unexpected } from '../base/errors.js';
+import { machineMemoryBytes } from '../base/machine.js';
 import { parseOptions } from '../base/options.js';
 import { GIB, MIB, parseBytes } from '../base/units.js';
 
@@ -8,6 +9,8 @@ const EXPECTED_GRACE = 'milliseconds from 0 to 60000';
 const HEAP_BYTES_DEFAULT = 512 * MIB;
 const RESIDENT_BYTES_DEFAULT = GIB;
 const PATCH_BYTES_MIN = 16 * MIB;
+const SNAPSHOT_BYTES_MIN = 2 * MIB;
+const SNAPSHOT_BYTES_MAX = 1024 * GIB;
 
 const bytesSchema = z.union([z.number(), z.string()], EXPECTED_BYTES);
 
@@ -15,6 +18,7 @@ const hostOptionsSchema = z.strictObject({
   directory: z.string('a path').min(1, 'a path').optional(),
   patchHeapBytes: bytesSchema.default(HEAP_BYTES_DEFAULT),
   patchResidentBytes: bytesSchema.default(RESIDENT_BYTES_DEFAULT),
+  snapshotBytes: bytesSchema.optional(),
   patchGraceMs: z.number(EXPECTED_GRACE).min(0, EXPECTED_GRACE).max(60_000, EXPECTED_GRACE).default(1000),
 });
 
@@ -25,6 +29,8 @@ export interface HostOptions {
   patchHeapBytes?: number | string | undefined;
   /** Limit of how much resident memory may grow while a patch runs, its buffers included. Default 1 GiB. */
   patchResidentBytes?: number | string | undefined;
+  /** Cap on the memory that snapshots of its VMs hold, as bytes or '8 GiB', 2 MiB to 1 TiB. Default: half the machine's. */
+  snapshotBytes?: number | string | undefined;
   /** From the cancellation of a patch to the termination of its worker, in milliseconds, 0 to 60,000. Default 1,000. */
   patchGraceMs?: number | undefined;
 }
@@ -34,6 +40,7 @@ export interface ParsedHostOptions {
   readonly heapBytesMax: number;
   readonly residentBytesMax: number;
   readonly graceMs: number;
+  readonly snapshotBytesMax: number;
 }
 
 export function parseHostOptions(options: HostOptions): ParsedHostOptions {
@@ -43,7 +50,15 @@ export function parseHostOptions(options: HostOptions): ParsedHostOptions {
     heapBytesMax: patchBytes(parsed.patchHeapBytes, 'patchHeapBytes'),
     residentBytesMax: patchBytes(parsed.patchResidentBytes, 'patchResidentBytes'),
     graceMs: parsed.patchGraceMs,
+    snapshotBytesMax: snapshotBytes(parsed.snapshotBytes),
   };
+}
+
+function snapshotBytes(value: number | string | undefined): number {
+  if (value === undefined) return Math.floor(machineMemoryBytes() / 2);
+  const bytes = parseBytes(value, "'snapshotBytes' of a host");
+  if (bytes >= SNAPSHOT_BYTES_MIN && bytes <= SNAPSHOT_BYTES_MAX) return bytes;
+  throw unexpected('ERR_INVALID_OPTION', '2 MiB to 1 TiB', "'snapshotBytes' of a host", value);
 }
 
 function patchBytes(value: number | string, name: string): number {

@@ -38,6 +38,8 @@ export interface NativeVmConfig {
   /** Share of the time in which steps run, in (0, 1]. */
   dutyCycle: number;
   prefault: boolean;
+  /** Where its snapshots keep their pages; null or absent: in a store of its own, with half the machine's memory as its cap. */
+  pageStore?: NativePageStore | null;
 }
 
 export interface NativeClock {
@@ -119,6 +121,107 @@ export interface NativePause {
   latencyNs: number;
 }
 
+/** By which work on the engine's pool is watched and cancelled. */
+export interface NativeProgress {
+  done(): number;
+  /** 0 until it is known. */
+  total(): number;
+  cancel(): void;
+}
+
+export interface NativePageStoreUsage {
+  limitBytes: number;
+  /** In pages that snapshots hold or have reserved. */
+  heldBytes: number;
+  /** With memory behind them, what is kept for the next snapshot too. */
+  residentBytes: number;
+}
+
+export interface NativePageStore {
+  usage(): NativePageStoreUsage;
+}
+
+export interface NativeSnapshotState {
+  vmName: string;
+  program: string;
+  params: Record<string, number>;
+  seed: bigint;
+  ramBytes: number;
+  steps: number;
+  registers: Uint8Array;
+  guestMonotonicNs: number;
+  guestWallNs: bigint;
+  /** The host's wall clock when it was taken. */
+  takenWallNs: bigint;
+}
+
+export interface NativePageRange {
+  firstPage: number;
+  pageCount: number;
+}
+
+export interface NativeSnapshotUsage {
+  /** Pages of zeroes, which take no memory. */
+  zeroPages: number;
+  /** Pages that other snapshots, or the VM's last one, hold too. */
+  sharedPages: number;
+  /** Pages that are freed with the snapshot. */
+  privatePages: number;
+}
+
+export interface NativeSnapshot {
+  state(): NativeSnapshotState;
+  /** The state as bytes, as a file has it and the id is taken over. */
+  stateBytes(): Uint8Array;
+  digest(progress: NativeProgress): Promise<bigint>;
+  pageCrcs(progress: NativeProgress): Promise<BigUint64Array>;
+  diff(other: NativeSnapshot, progress: NativeProgress): Promise<NativePageRange[]>;
+  read(gpa: number, length: number): Uint8Array;
+  usage(): NativeSnapshotUsage;
+}
+
+export interface NativeSnapshotCost {
+  /** From the guest's own halt stamp to its own resume stamp; 0 for a guest that was halted. */
+  blackoutNs: number;
+  /** From the end of the epoch until all was saved; the guest of a live snapshot runs meanwhile. */
+  copyNs: number;
+  /** The rest is shared with the VM's last snapshot, or zero. */
+  pagesCopied: number;
+  /** Of these, copied by the guest itself before its first write to them. */
+  pagesByGuest: number;
+  /** How often, and for how long at most, the guest waited for a page in the copier's hands. */
+  guestWaits: number;
+  guestWaitMaxNs: number;
+  /** Steps that the guest made during the copy. */
+  guestSteps: number;
+}
+
+export interface NativeExploreOptions {
+  runs: number;
+  steps: number;
+  seed: bigint;
+  check: boolean;
+}
+
+export interface NativeExploreFinding {
+  run: number;
+  seed: bigint;
+  step: number;
+  fault: NativeFault | null;
+  check: NativeCheck;
+}
+
+export interface NativeExploreResult {
+  runs: number;
+  findingsTotal: number;
+  /** The first 100 of them. */
+  findings: NativeExploreFinding[];
+  pagesRestored: number;
+  /** The rollbacks' share of elapsedNs. */
+  rollbackNs: number;
+  elapsedNs: number;
+}
+
 export interface NativeVm {
   readonly name: string;
   readonly program: string;
@@ -145,6 +248,18 @@ export interface NativeVm {
   read(gpa: number, length: number): Uint8Array;
   /** A fault: flips one bit of a halted guest's RAM behind its back. */
   flipBit(gpa: number, bit: number): void;
+  /** ERR_VM_NOT_PAUSED for a running guest, unless live; ERR_BUSY, ERR_SNAPSHOT_LIMIT, ERR_LEASE_REVOKED, ERR_ABORTED. */
+  snapshot(live: boolean, progress: NativeProgress): Promise<{ snapshot: NativeSnapshot; cost: NativeSnapshotCost }>;
+  /**
+   * Resolves with the number of pages written. Up to 2,048 of them are written before the call returns. Throws or
+   * rejects with ERR_VM_NOT_PAUSED, ERR_SNAPSHOT_MISMATCH, ERR_BUSY.
+   */
+  rollback(snapshot: NativeSnapshot): Promise<number>;
+  explore(
+    snapshot: NativeSnapshot,
+    options: NativeExploreOptions,
+    progress: NativeProgress,
+  ): Promise<NativeExploreResult>;
   /** Ends the epoch under way (halting a running guest for well under a microsecond) and folds it. */
   endEpoch(): { epoch: number; dirtyPages: number };
   /** Idempotent; stops and joins the guest thread and frees the RAM; ends a freeze's hold on this VM. */
@@ -208,6 +323,8 @@ export interface Addon {
   programs(): NativeProgram[];
   /** Every code that the addon can throw. */
   statusCodes(): string[];
+  createProgress(): NativeProgress;
+  createPageStore(limitBytes: number): NativePageStore;
   createVm(config: NativeVmConfig): Promise<NativeVm>;
   /** All requests first, then the waits; on failure everything is as before. ERR_BUSY: a VM is in a freeze already. */
   freeze(vms: NativeVm[], options: NativeFreezeOptions): NativeFreeze;

@@ -3,14 +3,20 @@ import { parseOptions } from '../base/options.js';
 import { NS_PER_MS } from '../base/units.js';
 import { addon } from '../native/addon.js';
 import type { NativeVm, NativeVmConfig, VmState } from '../native/contract.js';
-import { nativeVmConfig, type VmOptions } from './options.js';
+import { watched } from '../native/watched.js';
+import { nativeSnapshotOf, progressFields, type VmSnapshot, wrapSnapshot } from '../snapshot/snapshot.js';
+import { nativeVmConfig, seedSchema, type VmOptions } from './options.js';
 import type {
   CheckResult,
   DigestOptions,
   EpochResult,
+  ExploreOptions,
+  ExploreResult,
   MemoryDigest,
   PauseLatency,
   PauseOptions,
+  RollbackResult,
+  SnapshotOptions,
   Vm,
   VmStats,
 } from './vm.js';
@@ -21,6 +27,17 @@ export const timeoutMsSchema = z.number(EXPECTED_TIMEOUT).positive(EXPECTED_TIME
 
 const pauseOptionsSchema = z.strictObject({ timeoutMs: timeoutMsSchema.default(HANDSHAKE_TIMEOUT_MS_DEFAULT) });
 const HANDSHAKE_TIMEOUT_NS_DEFAULT = HANDSHAKE_TIMEOUT_MS_DEFAULT * NS_PER_MS;
+
+const EXPECTED_RUNS = 'a whole number of 1 at least';
+const EXPECTED_STEPS = 'a whole number of 0 at least';
+const snapshotOptionsSchema = z.strictObject({ live: z.boolean('true or false').default(false), ...progressFields });
+const exploreOptionsSchema = z.strictObject({
+  runs: z.number(EXPECTED_RUNS).int(EXPECTED_RUNS).positive(EXPECTED_RUNS),
+  steps: z.number(EXPECTED_STEPS).int(EXPECTED_STEPS).nonnegative(EXPECTED_STEPS),
+  seed: seedSchema.default(0n),
+  check: z.boolean('true or false').default(true),
+  ...progressFields,
+});
 
 /** The engine's handle of a VM, for those parts of the library that work on several VMs in one native call. */
 export const nativeHandle: unique symbol = Symbol('standstill.nativeHandle');
@@ -97,6 +114,26 @@ export class EmulatedVm implements Vm {
 
   flipBit(gpa: number, bit: number): void {
     this[nativeHandle].flipBit(gpa, bit);
+  }
+
+  async snapshot(options: SnapshotOptions = {}): Promise<VmSnapshot> {
+    const { live, ...watch } = parseOptions(snapshotOptionsSchema, options, 'a snapshot');
+    const { snapshot, cost } = await watched(watch, 'snapshot', (progress) =>
+      this[nativeHandle].snapshot(live, progress),
+    );
+    return wrapSnapshot(snapshot, cost);
+  }
+
+  async rollback(snapshot: VmSnapshot): Promise<RollbackResult> {
+    return { pages: await this[nativeHandle].rollback(nativeSnapshotOf(snapshot, 'a rollback')) };
+  }
+
+  async explore(snapshot: VmSnapshot, options: ExploreOptions): Promise<ExploreResult> {
+    const { signal, onProgress, ...settings } = parseOptions(exploreOptionsSchema, options, 'an exploration');
+    const native = nativeSnapshotOf(snapshot, 'an exploration');
+    return await watched({ signal, onProgress }, 'exploration', (progress) =>
+      this[nativeHandle].explore(native, settings, progress),
+    );
   }
 
   endEpoch(): EpochResult {

@@ -3,7 +3,7 @@ import { StandstillError, unexpected } from '../base/errors.js';
 import { machineMemoryBytes } from '../base/machine.js';
 import { parseOptions } from '../base/options.js';
 import { formatBytes, GIB, MIB, parseBytes } from '../base/units.js';
-import type { NativeVmConfig } from '../native/contract.js';
+import type { NativePageStore, NativeVmConfig } from '../native/contract.js';
 import { findProgram, nativeParams } from './programs.js';
 
 export const PAGE_BYTES = 4096;
@@ -48,7 +48,11 @@ export interface VmOptions {
 }
 
 /** Apply defaults → validate → interpret. `fallbackName` serves where the options name no VM. */
-export function nativeVmConfig(options: VmOptions, fallbackName: (program: string) => string): NativeVmConfig {
+export function nativeVmConfig(
+  options: VmOptions,
+  fallbackName: (program: string) => string,
+  pageStore: NativePageStore | null = null,
+): NativeVmConfig {
   const parsed = parseOptions(vmOptionsSchema, options, 'a VM');
   const program = findProgram(parsed.program);
   return {
@@ -59,6 +63,7 @@ export function nativeVmConfig(options: VmOptions, fallbackName: (program: strin
     seed: parsed.seed,
     dutyCycle: parsed.dutyCycle,
     prefault: parsed.prefault,
+    pageStore,
   };
 }
 

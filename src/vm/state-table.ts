@@ -14,6 +14,10 @@ export type VmOperation =
   | 'flipBit'
   | 'stats'
   | 'endEpoch'
+  | 'snapshot'
+  | 'liveSnapshot'
+  | 'rollback'
+  | 'explore'
   | 'close';
 
 /** The states that an operation may leave the VM in, or the code of its error (the state is then as before). */
@@ -32,7 +36,10 @@ const readsMemory = (outcome: VmOutcome) => ({
   read: outcome,
   registers: outcome,
   flipBit: outcome,
+  snapshot: outcome,
 });
+
+const goesBack = (outcome: VmOutcome) => ({ rollback: outcome, explore: outcome });
 
 const RUNNING = {
   start: fails('ERR_VM_ALREADY_STARTED'),
@@ -40,6 +47,8 @@ const RUNNING = {
   resume: RUNS,
   runUntil: to('paused'),
   ...readsMemory(NOT_PAUSED),
+  ...goesBack(NOT_PAUSED),
+  liveSnapshot: RUNS,
   stats: RUNS,
   endEpoch: RUNS,
   close: to('closed'),
@@ -49,8 +58,9 @@ const CLOSED = fails('ERR_VM_CLOSED');
 const FAULTED = fails('ERR_VM_FAULTED');
 
 /**
- * The one table of states. Two things lie across it: where a freeze holds the VM, `resume`, `runUntil`, a second freeze
- * and the `start` of a created VM answer ERR_BUSY, and so does a `runUntil` while another one is pending.
+ * The one table of states. Two things lie across it: where a freeze holds the VM, `resume`, `runUntil`, `rollback`,
+ * `explore`, a second freeze and the `start` of a created VM answer ERR_BUSY, and so does a `runUntil` while another one is pending. During an
+ * exploration everything that touches the guest or its memory answers ERR_BUSY.
  *
  *     created ──start──► running ◄──► idle          any state ──close──► closed
  *                          │  ▲
@@ -65,19 +75,28 @@ export const STATE_TABLE: Readonly<Record<VmState, Readonly<Record<VmOperation, 
     resume: fails('ERR_VM_NOT_STARTED'),
     runUntil: to('paused'),
     ...readsMemory(to('created')),
+    ...goesBack(to('paused')),
+    liveSnapshot: to('created'),
     stats: to('created'),
     endEpoch: to('created'),
     close: to('closed'),
   },
   running: RUNNING,
   idle: RUNNING,
-  pausing: { ...RUNNING, stats: to('pausing', 'paused'), endEpoch: to('pausing', 'paused') },
+  pausing: {
+    ...RUNNING,
+    liveSnapshot: to('pausing', 'paused'),
+    stats: to('pausing', 'paused'),
+    endEpoch: to('pausing', 'paused'),
+  },
   paused: {
     start: fails('ERR_VM_ALREADY_STARTED'),
     pause: to('paused'),
     resume: RUNS,
     runUntil: to('paused'),
     ...readsMemory(to('paused')),
+    ...goesBack(to('paused')),
+    liveSnapshot: to('paused'),
     stats: to('paused'),
     endEpoch: to('paused'),
     close: to('closed'),
@@ -88,6 +107,8 @@ export const STATE_TABLE: Readonly<Record<VmState, Readonly<Record<VmOperation, 
     resume: FAULTED,
     runUntil: FAULTED,
     ...readsMemory(to('faulted')),
+    ...goesBack(to('paused')),
+    liveSnapshot: to('faulted'),
     stats: to('faulted'),
     endEpoch: to('faulted'),
     close: to('closed'),
@@ -98,6 +119,8 @@ export const STATE_TABLE: Readonly<Record<VmState, Readonly<Record<VmOperation, 
     resume: CLOSED,
     runUntil: CLOSED,
     ...readsMemory(CLOSED),
+    ...goesBack(CLOSED),
+    liveSnapshot: CLOSED,
     stats: CLOSED,
     endEpoch: CLOSED,
     close: to('closed'),

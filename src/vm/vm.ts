@@ -1,13 +1,16 @@
+import type { ProgressOptions } from '../base/progress.js';
 import type {
   NativeCheck,
   NativeClock,
   NativeDigest,
   NativeDigestOptions,
+  NativeExploreResult,
   NativePause,
   NativeStats,
   NativeTicker,
   VmState,
 } from '../native/contract.js';
+import type { VmSnapshot } from '../snapshot/snapshot.js';
 
 /** A digest of RAM: the CRC-64/NVME of the bytes read, how many those were, and each page's own CRC. */
 export type MemoryDigest = NativeDigest;
@@ -28,6 +31,31 @@ export interface EpochResult {
   epoch: number;
   dirtyPages: number;
 }
+
+export interface SnapshotOptions extends ProgressOptions {
+  /** Take it while the guest runs. Default false. */
+  live?: boolean | undefined;
+}
+
+export interface RollbackResult {
+  /** Pages that were written. */
+  pages: number;
+}
+
+export interface ExploreOptions extends ProgressOptions {
+  /** How many continuations: a whole number of 1 at least. */
+  runs: number;
+  /** Steps of each: a whole number of 0 at least. */
+  steps: number;
+  /** Run k draws its chance from a seed that is derived from this and k. 0 to 2^64 − 1, default 0. */
+  seed?: number | bigint | undefined;
+  /** Walk the program's invariants after each run. Default true. */
+  check?: boolean | undefined;
+}
+
+/** What an exploration found: the first 100 of the runs that ended in a guest fault or broke an invariant, each with
+ * the seed that leads there again. */
+export type ExploreResult = NativeExploreResult;
 
 export interface PauseOptions {
   /** How long to wait for the guest to halt, in milliseconds above 0, up to an hour. Default 1,000. */
@@ -93,6 +121,31 @@ export interface Vm extends Disposable, AsyncDisposable {
 
   /** A fault: flips one bit (0 to 7) of a halted guest's RAM behind its back. ERR_VM_NOT_PAUSED, ERR_INVALID_ARGUMENT. */
   flipBit(gpa: number, bit: number): void;
+
+  /**
+   * Takes a snapshot: in time proportional to the pages written since the VM's last one. A halted VM must stay halted
+   * meanwhile (ERR_VM_NOT_PAUSED, ERR_LEASE_REVOKED). With `live`, a running guest stands still for microseconds,
+   * whatever the size of its RAM, and runs on while it is copied. One at a time: ERR_BUSY. Also ERR_SNAPSHOT_LIMIT,
+   * ERR_OUT_OF_MEMORY, ERR_ABORTED; the VM is then as before, and runs where it ran.
+   */
+  snapshot(options?: SnapshotOptions): Promise<VmSnapshot>;
+
+  /**
+   * Takes a halted VM back to a snapshot of its program and RAM size: RAM, registers and clock; a fault is forgotten.
+   * The state is then 'paused', guest-monotonic time continues from the snapshot, and guest wall time lags by its age
+   * until it is synchronised. Proportional to the pages that differ; up to 2,048 of them are restored before the call
+   * returns, more of them on the engine's threads, at the speed of memory, and cannot be interrupted. A snapshot under
+   * way is cancelled. Rejects with ERR_VM_NOT_PAUSED, ERR_SNAPSHOT_MISMATCH, ERR_BUSY (in a freeze, with a `runUntil`
+   * pending, or during an exploration).
+   */
+  rollback(snapshot: VmSnapshot): Promise<RollbackResult>;
+
+  /**
+   * Explores continuations of a snapshot, for fuzzers and property tests: rolls back, lets chance go another way, runs
+   * `steps` steps and walks the invariants, again and again, on one of the engine's threads. The VM must be halted, is
+   * busy meanwhile, and is left rolled back to the snapshot. Rejects as `rollback` does, and with ERR_ABORTED.
+   */
+  explore(snapshot: VmSnapshot, options: ExploreOptions): Promise<ExploreResult>;
 
   /** Ends the epoch of write marks; a running guest halts for it for well under a microsecond. */
   endEpoch(): EpochResult;

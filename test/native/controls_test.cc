@@ -128,7 +128,7 @@ TEST_CASE("control: the audit passes every program's marks, epoch after epoch") 
       if (i % 10 == 0) {
         std::vector<std::byte> target(vm->config().ram_bytes);
         uint64_t step = 0;
-        REQUIRE(vm->LiveCopy(target.data(), &step) == Status::kOk);
+        REQUIRE(LiveCopy(*vm, target.data(), &step) == Status::kOk);
       }
       if (i % 7 == 0) {
         Pause(*vm);
@@ -156,7 +156,7 @@ bool SomeCopyDiffers(int copies) {
   std::vector<std::byte> target(vm->config().ram_bytes);
   for (int copy = 0; copy < copies; ++copy) {
     uint64_t step = 0;
-    REQUIRE(vm->LiveCopy(target.data(), &step) == Status::kOk);
+    REQUIRE(LiveCopy(*vm, target.data(), &step) == Status::kOk);
     Pause(*vm);
     RunTo(*twin, step);
     if (RamOf(*twin) != target) return true;

@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "flat_sink.h"
 #include "memory/lease.h"
 #include "standstill/freeze.h"
 #include "support.h"
@@ -36,39 +37,33 @@ void FillAtRandom(GuestRam& ram, uint64_t seed) {
   }
 }
 
-// A target in which one page is out of reach, so that a copier which has claimed that page stands
-// still in the middle of copying it until it is let go: the copier that was preempted.
-class TrapTarget {
+// A page of RAM that is out of reach for whoever reads it first: a copier that has claimed it, who
+// then stands still in the middle of copying it until it is let go, as one that was preempted.
+class TrapPage {
  public:
-  TrapTarget(uint64_t size_bytes, uint64_t page) : size_bytes_(size_bytes) {
-    void* mapped =
-        mmap(nullptr, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    REQUIRE(mapped != MAP_FAILED);
-    base_ = static_cast<std::byte*>(mapped);
-    trap_ = base_ + page * kPageBytes;
+  explicit TrapPage(std::byte* page) {
+    trap_ = page;
     caught_.store(false);
     let_go_.store(false);
-    REQUIRE(mprotect(trap_, kPageBytes, PROT_NONE) == 0);
     struct sigaction action {};
     action.sa_sigaction = &OnFault;
     action.sa_flags = SA_SIGINFO;
     sigfillset(&action.sa_mask);
     REQUIRE(sigaction(SIGSEGV, &action, &before_) == 0);
+    REQUIRE(mprotect(trap_, kPageBytes, PROT_NONE) == 0);
   }
-  ~TrapTarget() {
+  ~TrapPage() {
     LetGo();
+    mprotect(trap_, kPageBytes, PROT_READ | PROT_WRITE);
     sigaction(SIGSEGV, &before_, nullptr);
-    munmap(base_, size_bytes_);
   }
-  TrapTarget(const TrapTarget&) = delete;
-  TrapTarget& operator=(const TrapTarget&) = delete;
+  TrapPage(const TrapPage&) = delete;
+  TrapPage& operator=(const TrapPage&) = delete;
 
-  std::byte* base() { return base_; }
   bool Catches() {
     return Eventually([] { return caught_.load(); });
   }
   void LetGo() { let_go_.store(true); }
-  std::vector<std::byte> Content() const { return {base_, base_ + size_bytes_}; }
 
  private:
   static void OnFault(int, siginfo_t* info, void*) {
@@ -77,20 +72,17 @@ class TrapTarget {
       std::signal(SIGSEGV, SIG_DFL);  // someone else's: happens again, and kills
       return;
     }
+    mprotect(trap_, kPageBytes, PROT_READ | PROT_WRITE);
     caught_.store(true);
     while (!let_go_.load()) {
       const timespec pause = {.tv_sec = 0, .tv_nsec = 100'000};
       nanosleep(&pause, nullptr);
     }
-    mprotect(trap_, kPageBytes, PROT_READ | PROT_WRITE);
   }
 
   static inline std::byte* trap_ = nullptr;
   static inline std::atomic<bool> caught_{false};
   static inline std::atomic<bool> let_go_{false};
-
-  const uint64_t size_bytes_;
-  std::byte* base_ = nullptr;
   struct sigaction before_ {};
 };
 
@@ -106,7 +98,10 @@ struct TwoPageGuest {
   struct Registers {
     uint64_t steps;
   };
-  static void Init(const InitContext&, Registers&) {}
+  static inline std::byte* far_page = nullptr;  // of the VM made last
+  static void Init(const InitContext& context, Registers&) {
+    far_page = context.ram.base() + kFarPage * kPageBytes;
+  }
   template <class Ram>
   static int64_t Step(Registers& r, Ram& ram, const Inputs&) {
     ++r.steps;
@@ -130,28 +125,32 @@ constexpr Program kTwoPageProgram = MakeProgram<TwoPageGuest>();
 class CaughtCopy {
  public:
   explicit CaughtCopy(std::shared_ptr<Vm> vm)
-      : vm_(std::move(vm)), target_(vm_->config().ram_bytes, TwoPageGuest::kFarPage) {
+      : vm_(std::move(vm)), content_(vm_->config().ram_bytes) {
     Pause(*vm_);  // no step of the guest's until the copier has the page
-    copier_ = std::thread([this] { status_ = vm_->LiveCopy(target_.base(), &step_); });
-    if (target_.Catches()) return;
+    trap_ = std::make_unique<TrapPage>(TwoPageGuest::far_page);
+    copier_ = std::thread([this] { status_ = LiveCopy(*vm_, content_.data(), &step_, progress_); });
+    if (trap_->Catches()) return;
     (void)Finish();
     FAIL("the copier was not caught");
   }
   ~CaughtCopy() { (void)Finish(); }
   Status Finish() {
-    target_.LetGo();
+    trap_->LetGo();
     if (copier_.joinable()) copier_.join();
     return status_;
   }
   // Runs the guest into its wait for the copier.
   void Resume() { REQUIRE(vm_->Resume() == Status::kOk); }
-  void LetGo() { target_.LetGo(); }
+  void LetGo() { trap_->LetGo(); }
+  void Cancel() { progress_.Cancel(); }
   uint64_t step() const { return step_; }
-  std::vector<std::byte> Content() const { return target_.Content(); }
+  const std::vector<std::byte>& Content() const { return content_; }
 
  private:
   const std::shared_ptr<Vm> vm_;
-  TrapTarget target_;
+  std::vector<std::byte> content_;
+  Progress progress_;
+  std::unique_ptr<TrapPage> trap_;
   std::thread copier_;
   Status status_ = Status::kOk;
   uint64_t step_ = 0;
@@ -186,17 +185,18 @@ TEST_CASE("handover: a guest's first write to a page saves it, its second does n
   FillAtRandom(*ram, 1);
   const auto handover = MakeHandover(*ram);
   std::vector<std::byte> target(ram->size_bytes());
-  handover->Begin(target.data());
+  FlatSink sink(target.data());
+  handover->Begin(&sink);
   CHECK_FALSE(handover->Finished());
   handover->BeforeWrite(5);
-  CHECK(handover->pages_copied_by_guest() == 1);
+  CHECK(handover->pages_saved_by_guest() == 1);
   CHECK(std::memcmp(target.data() + 5 * kPageBytes, ram->base() + 5 * kPageBytes, kPageBytes) == 0);
   const std::byte before = ram->base()[5 * kPageBytes];
   ram->base()[5 * kPageBytes] ^= std::byte{0xFF};
   handover->BeforeWrite(5);
-  CHECK(handover->pages_copied_by_guest() == 1);
+  CHECK(handover->pages_saved_by_guest() == 1);
   CHECK(target[5 * kPageBytes] == before);
-  handover->CopyPages(0, ram->pages());
+  CopyPages(*handover, 0, ram->pages());
   CHECK(handover->Finished());
   handover->AwaitFinished();
   CHECK(target[5 * kPageBytes] == before);
@@ -209,7 +209,8 @@ TEST_CASE("handover: a guest that writes every page needs no copier") {
   FillAtRandom(*ram, 2);
   const auto handover = MakeHandover(*ram);
   std::vector<std::byte> target(ram->size_bytes());
-  handover->Begin(target.data());
+  FlatSink sink(target.data());
+  handover->Begin(&sink);
   for (uint64_t page = 0; page < ram->pages(); ++page) {
     CHECK_FALSE(handover->Finished());
     handover->BeforeWrite(page);
@@ -222,12 +223,13 @@ TEST_CASE("handover: a copy after a copy saves every page anew, with nothing res
   const auto ram = MakeRam();
   const auto handover = MakeHandover(*ram);
   std::vector<std::byte> target(ram->size_bytes());
+  FlatSink sink(target.data());
   for (uint64_t copy = 0; copy < 50; ++copy) {
     FillAtRandom(*ram, copy);
-    handover->Begin(target.data());
-    CHECK(handover->pages_copied_by_guest() == 0);
+    handover->Begin(&sink);
+    CHECK(handover->pages_saved_by_guest() == 0);
     for (uint64_t page = copy % 7; page < ram->pages(); page += 7) handover->BeforeWrite(page);
-    handover->CopyPages(0, ram->pages());
+    CopyPages(*handover, 0, ram->pages());
     REQUIRE(handover->Finished());
     REQUIRE(std::memcmp(target.data(), ram->base(), ram->size_bytes()) == 0);
   }
@@ -240,12 +242,13 @@ TEST_CASE("handover: two copiers and a writing guest leave the RAM as it was at 
   FillAtRandom(*ram, kSeed);
   const auto handover = MakeHandover(*ram, {[](void*) {}, nullptr});
   std::vector<std::byte> target(ram->size_bytes());
+  FlatSink sink(target.data());
   std::vector<std::byte> expected(ram->size_bytes());
   uint64_t by_guest = 0;
   for (int copy = 0; copy < Rounds(300, 80); ++copy) {
     CAPTURE(copy);
     std::memcpy(expected.data(), ram->base(), ram->size_bytes());
-    handover->Begin(target.data());
+    handover->Begin(&sink);
     std::atomic<int> at_start{0};
     const auto start_together = [&] {
       at_start.fetch_add(1);
@@ -253,11 +256,11 @@ TEST_CASE("handover: two copiers and a writing guest leave the RAM as it was at 
     };
     std::thread forward([&] {
       start_together();
-      for (uint64_t page = 0; page < ram->pages(); page += 8) handover->CopyPages(page, page + 8);
+      for (uint64_t page = 0; page < ram->pages(); page += 8) CopyPages(*handover, page, page + 8);
     });
     std::thread backward([&] {
       start_together();
-      for (uint64_t page = ram->pages(); page != 0; --page) handover->CopyPages(page - 1, page);
+      for (uint64_t page = ram->pages(); page != 0; --page) CopyPages(*handover, page - 1, page);
     });
     start_together();
     Prng random{kSeed + static_cast<uint64_t>(copy)};
@@ -270,7 +273,7 @@ TEST_CASE("handover: two copiers and a writing guest leave the RAM as it was at 
     handover->AwaitFinished();
     forward.join();
     backward.join();
-    by_guest += handover->pages_copied_by_guest();
+    by_guest += handover->pages_saved_by_guest();
     REQUIRE(std::memcmp(target.data(), expected.data(), expected.size()) == 0);
   }
   CHECK(by_guest > 0);
@@ -282,11 +285,13 @@ TEST_CASE("handover: a guest waits for a page that a copier holds, and polls its
   std::atomic<int> polls{0};
   const auto handover = MakeHandover(
       *ram, {[](void* count) { static_cast<std::atomic<int>*>(count)->fetch_add(1); }, &polls});
-  TrapTarget target(ram->size_bytes(), 9);
-  handover->Begin(target.base());
+  std::vector<std::byte> target(ram->size_bytes());
+  FlatSink sink(target.data());
+  handover->Begin(&sink);
   const std::vector<std::byte> expected(ram->base(), ram->base() + ram->size_bytes());
-  std::thread copier([&] { handover->CopyPages(0, ram->pages()); });
-  REQUIRE(target.Catches());
+  TrapPage trap(ram->base() + 9 * kPageBytes);
+  std::thread copier([&] { CopyPages(*handover, 0, ram->pages()); });
+  REQUIRE(trap.Catches());
   std::atomic<bool> wrote{false};
   std::thread guest([&] {
     handover->BeforeWrite(20);  // nobody holds it
@@ -298,13 +303,61 @@ TEST_CASE("handover: a guest waits for a page that a copier holds, and polls its
   CHECK(Eventually([&] { return polls.load() > 3; }));
   CHECK_FALSE(wrote.load());
   CHECK_FALSE(handover->Finished());
-  target.LetGo();
+  trap.LetGo();
   guest.join();
   copier.join();
   CHECK(wrote.load());
   handover->AwaitFinished();
-  CHECK(target.Content() == expected);
+  CHECK(target == expected);
   CHECK(handover->guest_waits().max_ns() > 0);
+}
+
+TEST_CASE("handover: a page that the guest has no room for is saved by the copier") {
+  const auto ram = MakeRam();
+  FillAtRandom(*ram, 4);
+  const auto handover = MakeHandover(*ram, {[](void*) {}, nullptr});
+  std::vector<std::byte> target(ram->size_bytes());
+  FlatSink sink(target.data());
+  sink.refused_page = 7;
+  const std::vector<std::byte> expected(ram->base(), ram->base() + ram->size_bytes());
+  for (int round = 0; round < 50; ++round) {
+    handover->Begin(&sink);
+    std::thread guest([&] {
+      handover->BeforeWrite(7);
+      ram->base()[7 * kPageBytes] ^= std::byte{1};
+    });
+    // Before the guest claims it, after, or meanwhile.
+    if (round % 2 == 0) SpinNs(50'000);
+    CopyPages(*handover, 0, ram->pages());
+    handover->AwaitFinished();
+    guest.join();
+    CHECK_FALSE(handover->cancelled());
+    ram->base()[7 * kPageBytes] ^= std::byte{1};
+    REQUIRE(target == expected);
+  }
+}
+
+TEST_CASE("handover: a copy that has no room, or is cancelled, lets the guest write on") {
+  const auto ram = MakeRam();
+  const auto handover = MakeHandover(*ram, {[](void*) {}, nullptr});
+  std::vector<std::byte> target(ram->size_bytes());
+  FlatSink sink(target.data());
+  sink.refused_page = 7;
+  sink.refuses_copier = true;
+  handover->Begin(&sink);
+  std::thread guest([&] { handover->BeforeWrite(7); });
+  handover->AwaitFinished();
+  guest.join();
+  CHECK(handover->cancelled());
+  CHECK(handover->Finished());
+
+  sink.refused_page = ~uint64_t{0};
+  handover->Begin(&sink);
+  CHECK_FALSE(handover->Finished());
+  handover->Cancel();
+  handover->BeforeWrite(8);
+  CHECK(handover->pages_saved_by_guest() == 0);
+  CHECK(handover->Finished());
 }
 
 // ── Live copies of a VM ───────────────────────────────────────────────────────────────────────
@@ -323,7 +376,7 @@ TEST_CASE(
       CAPTURE(copy);
       uint64_t step = 0;
       REQUIRE(RunsOn(*vm));
-      REQUIRE(vm->LiveCopy(target.data(), &step) == Status::kOk);
+      REQUIRE(LiveCopy(*vm, target.data(), &step) == Status::kOk);
       Pause(*vm);  // or it would run away from its twin
       RunTo(*twin, step);
       REQUIRE(RamOf(*twin) == target);
@@ -342,7 +395,7 @@ TEST_CASE("live copy: of a VM that does not run holds its RAM, and leaves it as 
   const auto created = MakeVm("kv-store");
   std::vector<std::byte> target(created->config().ram_bytes, std::byte{0xAA});
   uint64_t step = 1;
-  REQUIRE(created->LiveCopy(target.data(), &step) == Status::kOk);
+  REQUIRE(LiveCopy(*created, target.data(), &step) == Status::kOk);
   CHECK(step == 0);
   CHECK(target == RamOf(*created));
   CHECK(created->state() == VmState::kCreated);
@@ -350,7 +403,7 @@ TEST_CASE("live copy: of a VM that does not run holds its RAM, and leaves it as 
   const auto paused = StartVm("kv-store");
   REQUIRE(RunsOn(*paused));
   Pause(*paused);
-  REQUIRE(paused->LiveCopy(target.data(), &step) == Status::kOk);
+  REQUIRE(LiveCopy(*paused, target.data(), &step) == Status::kOk);
   CHECK(step == StepsOf(*paused));
   CHECK(target == RamOf(*paused));
   CHECK(paused->state() == VmState::kPaused);
@@ -372,7 +425,7 @@ TEST_CASE("live copy: pauses, freezes and epochs at any moment of it change noth
     Status status = Status::kOk;
     std::atomic<bool> done{false};
     std::thread copier([&] {
-      status = vm->LiveCopy(target.data(), &step);
+      status = LiveCopy(*vm, target.data(), &step);
       done.store(true);
     });
     while (!done.load()) {
@@ -414,9 +467,9 @@ TEST_CASE("live copy: a second one while the first is under way is refused") {
   CaughtCopy copy(vm);
   std::vector<std::byte> target(vm->config().ram_bytes);
   uint64_t step = 0;
-  CHECK(vm->LiveCopy(target.data(), &step) == Status::kBusy);
+  CHECK(LiveCopy(*vm, target.data(), &step) == Status::kBusy);
   CHECK(copy.Finish() == Status::kOk);
-  CHECK(vm->LiveCopy(target.data(), &step) == Status::kOk);
+  CHECK(LiveCopy(*vm, target.data(), &step) == Status::kOk);
 }
 
 TEST_CASE(
@@ -436,7 +489,7 @@ TEST_CASE(
   CheckReport report;
   CHECK(vm->Check(&report) == Status::kBusy);
   EpochResult epoch;
-  const uint32_t epoch_before = StatsOf(*vm).epoch;
+  const uint64_t epoch_before = StatsOf(*vm).epoch;
   CHECK(vm->EndEpoch(&epoch) == Status::kBusy);
   CHECK(StatsOf(*vm).epoch == epoch_before);
   CHECK(vm->RunUntil(steps + 10, [](Status) {}) == Status::kBusy);
@@ -486,13 +539,13 @@ TEST_CASE("live copy: does not begin inside a step that an earlier copy interrup
   REQUIRE(copy.Finish() == Status::kOk);
   std::vector<std::byte> target(vm->config().ram_bytes);
   uint64_t step = 0;
-  const uint32_t epoch = StatsOf(*vm).epoch;
-  CHECK(vm->LiveCopy(target.data(), &step) == Status::kBusy);
+  const uint64_t epoch = StatsOf(*vm).epoch;
+  CHECK(LiveCopy(*vm, target.data(), &step) == Status::kBusy);
   CHECK(StatsOf(*vm).epoch == epoch);
   CHECK(vm->state() == VmState::kPaused);
   REQUIRE(vm->Resume() == Status::kOk);
   REQUIRE(RunsOn(*vm));
-  REQUIRE(vm->LiveCopy(target.data(), &step) == Status::kOk);
+  REQUIRE(LiveCopy(*vm, target.data(), &step) == Status::kOk);
   CHECK(RamOf(*TwinAt(kTwoPageProgram, {}, step)) == target);
 }
 
@@ -516,14 +569,14 @@ TEST_CASE("live copy: a VM closed during one ends it with kClosed, wherever it i
     Status status = Status::kOk;
     std::thread copier([&] {
       uint64_t step = 0;
-      status = vm->LiveCopy(target.data(), &step);
+      status = LiveCopy(*vm, target.data(), &step);
     });
     SpinNs(i * 10'000);
     vm->Close();
     copier.join();
     REQUIRE((status == Status::kOk || status == Status::kClosed));
     uint64_t step = 0;
-    REQUIRE(vm->LiveCopy(target.data(), &step) == Status::kClosed);
+    REQUIRE(LiveCopy(*vm, target.data(), &step) == Status::kClosed);
   }
 }
 
@@ -554,7 +607,7 @@ TEST_CASE("live copy: many small ones, one after another, of a guest that never 
   std::vector<std::byte> target(vm->config().ram_bytes);
   uint64_t step = 0;
   for (int copy = 0; copy < Rounds(1000, 100); ++copy) {
-    REQUIRE(vm->LiveCopy(target.data(), &step) == Status::kOk);
+    REQUIRE(LiveCopy(*vm, target.data(), &step) == Status::kOk);
   }
   CHECK(RamOf(*TwinAt(program, options, step)) == target);
 }

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "flat_sink.h"
 #include "guest/access.h"
 #include "guest/hash_chain.h"
 #include "guest/kv_store.h"
@@ -92,8 +93,9 @@ class Machine {
   // With a hand-over under way, nothing but the guest copies.
   void BeginHandover() {
     target_.resize(ram_->size_bytes());
+    sink_ = std::make_unique<FlatSink>(target_.data());
     REQUIRE(Handover::Create(*ram_, HandoverWaiter{}, &handover_) == Status::kOk);
-    handover_->Begin(target_.data());
+    handover_->Begin(sink_.get());
   }
 
   RunResult RunOnce(uint32_t budget_steps) {
@@ -147,6 +149,7 @@ class Machine {
   std::vector<uint64_t> registers_;
   std::vector<uint8_t> marks_;
   std::vector<std::byte> target_;
+  std::unique_ptr<FlatSink> sink_;
   std::unique_ptr<Handover> handover_;
   TickerStats ticker_;
   Inputs inputs_;

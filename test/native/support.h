@@ -149,6 +149,44 @@ inline std::vector<std::byte> RamOf(Vm& vm) {
   REQUIRE(vm.ReadRam(0, vm.config().ram_bytes, &ram) == Status::kOk);
   return ram;
 }
+// ── Snapshots ─────────────────────────────────────────────────────────────────────────────────
+using SnapshotPointer = std::shared_ptr<const Snapshot>;
+
+inline SnapshotPointer SnapshotOf(Vm& vm, bool live = false, SnapshotCost* cost = nullptr) {
+  Progress progress;
+  SnapshotPointer snapshot;
+  SnapshotCost unread;
+  REQUIRE(vm.TakeSnapshot(live, progress, &snapshot, cost != nullptr ? cost : &unread) ==
+          Status::kOk);
+  return snapshot;
+}
+inline std::vector<std::byte> RamOf(const Snapshot& snapshot) {
+  std::vector<std::byte> ram;
+  REQUIRE(snapshot.Read(0, snapshot.state().ram_bytes, &ram) == Status::kOk);
+  return ram;
+}
+inline uint64_t DigestOf(const Snapshot& snapshot) {
+  Progress progress;
+  uint64_t value = 0;
+  REQUIRE(snapshot.Digest(progress, &value) == Status::kOk);
+  return value;
+}
+// A live snapshot's RAM, flat.
+inline Status LiveCopy(Vm& vm, std::byte* target, uint64_t* step, Progress& progress) {
+  SnapshotPointer snapshot;
+  SnapshotCost cost;
+  const Status status = vm.TakeSnapshot(true, progress, &snapshot, &cost);
+  if (status != Status::kOk) return status;
+  const std::vector<std::byte> ram = RamOf(*snapshot);
+  std::copy(ram.begin(), ram.end(), target);
+  *step = snapshot->state().steps;
+  return status;
+}
+inline Status LiveCopy(Vm& vm, std::byte* target, uint64_t* step) {
+  Progress progress;
+  return LiveCopy(vm, target, step, progress);
+}
+
 inline bool InvariantsHold(Vm& vm) {
   CheckReport report;
   REQUIRE(vm.Check(&report) == Status::kOk);

@@ -127,7 +127,6 @@ TEST_CASE("vm: everything but its state and its closing answers kClosed once it 
   EpochResult epoch;
   VmStats stats;
   std::vector<std::byte> bytes;
-  uint64_t step = 0;
   CHECK(vm->Start() == Status::kClosed);
   CHECK(vm->Pause(kPatienceNs, &pause) == Status::kClosed);
   CHECK(vm->Resume() == Status::kClosed);
@@ -139,7 +138,11 @@ TEST_CASE("vm: everything but its state and its closing answers kClosed once it 
   CHECK(vm->ReadRam(0, 1, &bytes) == Status::kClosed);
   CHECK(vm->FlipBit(0, 0) == Status::kClosed);
   CHECK(vm->EndEpoch(&epoch) == Status::kClosed);
-  CHECK(vm->LiveCopy(nullptr, &step) == Status::kClosed);
+  Progress progress;
+  std::shared_ptr<const Snapshot> snapshot;
+  SnapshotCost cost;
+  CHECK(vm->TakeSnapshot(true, progress, &snapshot, &cost) == Status::kClosed);
+  CHECK(vm->TakeSnapshot(false, progress, &snapshot, &cost) == Status::kClosed);
   CHECK(vm->Stats(&stats) == Status::kClosed);
 }
 
@@ -206,7 +209,7 @@ TEST_CASE("vm: a thousand are created and closed, and nothing grows") {
     if (i % 3 == 0) {
       std::vector<std::byte> target(vm->config().ram_bytes);
       uint64_t step = 0;
-      REQUIRE(vm->LiveCopy(target.data(), &step) == Status::kOk);
+      REQUIRE(LiveCopy(*vm, target.data(), &step) == Status::kOk);
     }
     if (i % 3 == 1) {
       Pause(*vm);
@@ -434,7 +437,7 @@ TEST_CASE("vm: a fault under a live copy ends the guest and not the copy") {
   std::vector<std::byte> target(vm->config().ram_bytes);
   uint64_t step = 0;
   while (vm->state() != VmState::kFaulted) {
-    REQUIRE(vm->LiveCopy(target.data(), &step) == Status::kOk);
+    REQUIRE(LiveCopy(*vm, target.data(), &step) == Status::kOk);
     if (kSanitized) continue;
     REQUIRE(RamOf(*TwinAt(kFaultingProgram, {}, step)) == target);
   }

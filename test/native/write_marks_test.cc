@@ -26,10 +26,10 @@ std::unique_ptr<WriteMarks> MakeMarks(uint64_t pages) {
   return marks;
 }
 
-Pages NewerThan(WriteMarks& marks, uint32_t epoch) {
+Pages NewerThan(WriteMarks& marks, uint64_t epoch) {
   Pages pages;
   uint64_t next = 0;
-  for (const PageRange& range : marks.PagesNewerThan(epoch)) {
+  for (const PageRange& range : marks.PagesNewerThan(epoch).Ranges()) {
     CHECK(range.page_count > 0);
     CHECK((pages.empty() || range.first_page > next));  // in order, and not to be joined
     next = range.first_page + range.page_count;
@@ -39,7 +39,7 @@ Pages NewerThan(WriteMarks& marks, uint32_t epoch) {
 }
 
 // Ends an epoch in which these pages were written.
-uint32_t EpochOf(WriteMarks& marks, const Pages& pages) {
+uint64_t EpochOf(WriteMarks& marks, const Pages& pages) {
   for (const uint64_t page : pages) marks.Mark(page);
   marks.ReserveClean();
   return marks.EndEpoch();
@@ -107,7 +107,7 @@ TEST_CASE("write marks: with no clean map left, reserving one folds the oldest")
 TEST_CASE("write marks: a map that comes round again is clean") {
   const auto marks = MakeMarks(256);
   Prng random{5};
-  for (uint32_t epoch = 1; epoch <= 50; ++epoch) {
+  for (uint64_t epoch = 1; epoch <= 50; ++epoch) {
     Pages pages;
     for (int i = 0; i < 20; ++i) pages.insert(random.Below(256));
     REQUIRE(EpochOf(*marks, pages) == epoch);
@@ -123,7 +123,7 @@ TEST_CASE("write marks: sizes that are no whole number of blocks lose no page") 
     CAPTURE(pages);
     const auto marks = MakeMarks(pages);
     const Pages ends = {0, pages / 2, pages - 1};
-    for (uint32_t epoch = 1; epoch <= 5; ++epoch) {
+    for (uint64_t epoch = 1; epoch <= 5; ++epoch) {
       (void)EpochOf(*marks, ends);
       CHECK(marks->Fold() == ends.size());
       CHECK(NewerThan(*marks, epoch - 1) == ends);
@@ -146,7 +146,7 @@ TEST_CASE("write marks: of every program cover every page that changed, epoch by
     const std::vector<std::byte> at_start(ram->base(), ram->base() + ram->size_bytes());
     std::vector<std::byte> before = at_start;
     uint64_t changed_ever = 0;
-    for (uint32_t epoch = 1; epoch <= 12; ++epoch) {
+    for (uint64_t epoch = 1; epoch <= 12; ++epoch) {
       // From a step or two to enough for a lap.
       for (uint32_t left = uint32_t{1} << epoch; left != 0;) {
         const RamWindow window = {ram->base(), ram->size_bytes(), marks->active(), nullptr};
@@ -188,7 +188,7 @@ TEST_CASE("write marks: folding and asking go on while a guest writes through th
   });
   std::thread consumer([&] {
     while (!over.load()) {
-      const uint32_t epoch = marks->folded_epoch();
+      const uint64_t epoch = marks->folded_epoch();
       (void)marks->PagesNewerThan(epoch == 0 ? 0 : epoch - 1);
       (void)marks->dirty_pages_total();
     }

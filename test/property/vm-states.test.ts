@@ -1,5 +1,14 @@
 import fc from 'fast-check';
-import { EmulatedVm, Host, isStandstillError, STATE_TABLE, type Vm, type VmOperation, type VmState } from 'standstill';
+import {
+  EmulatedVm,
+  Host,
+  isStandstillError,
+  STATE_TABLE,
+  type Vm,
+  type VmOperation,
+  type VmSnapshot,
+  type VmState,
+} from 'standstill';
 import { describe, expect, it } from 'vitest';
 
 /** What a sequence is made of: every operation of the table, and a freeze that is held for some of them. */
@@ -7,7 +16,7 @@ type Action = VmOperation | 'freeze' | 'release';
 
 const OPERATIONS = Object.keys(STATE_TABLE.created) as VmOperation[];
 /** What somebody else may not do while a freeze holds the VM. */
-const HELD = new Set<Action>(['resume', 'runUntil', 'freeze']);
+const HELD = new Set<Action>(['resume', 'runUntil', 'freeze', 'rollback', 'explore']);
 /** Closing ends every sequence but its own errors, so it is drawn more seldom than the rest. */
 const actions = fc.array(
   fc.oneof(
@@ -58,9 +67,13 @@ class System {
   readonly vm: Vm;
   scope: ReturnType<Host['freeze']> | undefined;
 
-  constructor(host: Host, vm: Vm) {
+  /** The snapshots taken so far, the first one of the VM as it was created. */
+  private readonly snapshots: VmSnapshot[];
+
+  constructor(host: Host, vm: Vm, created: VmSnapshot) {
     this.host = host;
     this.vm = vm;
+    this.snapshots = [created];
   }
 
   async perform(action: Action): Promise<void> {
@@ -83,11 +96,31 @@ class System {
       case 'release':
         this.scope?.release();
         return;
+      case 'snapshot':
+      case 'liveSnapshot':
+        return void this.snapshots.push(await vm.snapshot({ live: action === 'liveSnapshot' }));
+      case 'rollback':
+        return await this.goBack(async (to) => void (await vm.rollback(to)));
+      case 'explore':
+        return await this.goBack(async (to) => {
+          expect(await vm.explore(to, { runs: 2, steps: 20, seed: 3 })).toMatchObject({ runs: 2, findingsTotal: 0 });
+        });
       case 'digest':
         return void (await vm.digest());
       default:
         return void vm[action]();
     }
+  }
+
+  /** To any of the snapshots, in turn: RAM, registers and step are then as they were. */
+  private async goBack(way: (to: VmSnapshot) => Promise<void>): Promise<void> {
+    const [to] = this.snapshots;
+    if (to === undefined) throw new Error('there is always the first one');
+    this.snapshots.push(...this.snapshots.splice(0, 1));
+    await way(to);
+    expect((await this.vm.digest()).value).toBe(await to.digest());
+    expect(this.vm.registers()).toEqual(to.registers());
+    expect(this.vm.stats().steps).toBe(to.steps);
   }
 
   /** To a step that lies ahead, for which a running guest is halted first. */
@@ -102,7 +135,7 @@ class System {
 async function run(program: string, sequence: readonly Action[]): Promise<void> {
   await using host = await Host.create();
   const vm = await host.createVm({ program, memory: '1 MiB', seed: 1 });
-  const system = new System(host, vm);
+  const system = new System(host, vm, await vm.snapshot());
   const model = new Model();
 
   for (const action of sequence) {

@@ -5,7 +5,8 @@ import { describe, expect, it } from 'vitest';
 /** The layers of docs/ARCHITECTURE.md: each folder, and what it may use besides itself. */
 const NATIVE = {
   addon: ['engine', 'memory', 'port', 'util', 'include'],
-  engine: ['memory', 'port', 'util', 'include'],
+  engine: ['snapshot', 'memory', 'port', 'util', 'include'],
+  snapshot: ['memory', 'port', 'util', 'include'],
   guest: ['memory', 'util', 'include'],
   memory: ['port', 'util', 'include'],
   port: ['util'],
@@ -13,11 +14,12 @@ const NATIVE = {
   include: ['util'],
 };
 const LIBRARY = {
-  '.': ['host', 'maintenance', 'vm', 'native', 'base'],
-  cli: ['host', 'maintenance', 'vm', 'native', 'base', '.'],
-  host: ['maintenance', 'vm', 'native', 'base'],
-  maintenance: ['vm', 'native', 'base'],
-  vm: ['native', 'base'],
+  '.': ['host', 'maintenance', 'vm', 'snapshot', 'native', 'base'],
+  cli: ['host', 'maintenance', 'vm', 'snapshot', 'native', 'base', '.'],
+  host: ['maintenance', 'vm', 'snapshot', 'native', 'base'],
+  maintenance: ['vm', 'snapshot', 'native', 'base'],
+  vm: ['snapshot', 'native', 'base'],
+  snapshot: ['native', 'base'],
   native: ['base'],
   base: [],
 };

@@ -52,6 +52,9 @@ class ClockPage {
   // so that no reader has seen a later one.
   int64_t Halt();
   void Run(int64_t host_now_ns);
+  // Halted: guest time continues from that moment of its own past, so that guest wall lags by its
+  // age. Answers the sample that the guest would read now.
+  ClockSample Restore(int64_t guest_monotonic_ns, int64_t guest_wall_ns);
   // Brings guest wall to host wall: kStep at once, forward only; kSlew by changing its rate until
   // it is there.
   SyncResult Synchronise(const SyncPolicy& policy);

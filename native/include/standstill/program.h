@@ -111,6 +111,9 @@ struct Program {
   uint32_t quantum_steps;
   bool reads_clock;
   void (*init)(const InitContext&);
+  // Lets chance go another way from here on; memory and registers stay valid. Null: nothing in the
+  // program is left to chance.
+  void (*reseed)(void* registers, uint64_t seed);
   RunFunction run;  // marks every page that it writes
   RunFunction
       run_handover;  // the same, and hands pages over to a live copier before their first write

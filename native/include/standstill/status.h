@@ -20,9 +20,14 @@ enum class [[nodiscard]] Status : uint8_t{
     kBusy,             // another operation holds the VM: a freeze, a step in flight, a live copy
     kPauseTimeout,     // the guest reached no safepoint in time; the request was withdrawn
     kStepPassed,       // runUntil a step that the guest has already passed
-    kLeaseRevoked,  // the VM was released while its memory was being read; the result is discarded
+    kLeaseRevoked,   // the VM was released while its memory was being read; the result is discarded
+    kCancelled,      // by whoever asked for it
+    kSnapshotLimit,  // no room under the host's cap on snapshot memory
+    kSnapshotMismatch,  // the snapshot is of another program, other parameters or another RAM size
+    kSnapshotDamaged,   // a file that is no whole, unaltered snapshot
+    kFileFailed,        // the operating system refused to read or write a file
 };
 
-inline constexpr int kStatusCount = static_cast<int>(Status::kLeaseRevoked) + 1;
+inline constexpr int kStatusCount = static_cast<int>(Status::kFileFailed) + 1;
 
 }  // namespace standstill

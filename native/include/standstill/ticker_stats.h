@@ -37,6 +37,9 @@ class TickerStats {
     ticks_.store(ticks() + 1, std::memory_order_relaxed);
   }
 
+  // The guest was taken back to another moment: the next gap begins here. Only while it is halted.
+  void Rebase(const ClockSample& now) { last_ = now; }
+
   // Starts the window of the maxima anew; only while the guest is halted.
   void OpenWindow() {
     window_guest_gap_max_ns_.store(0, std::memory_order_relaxed);
@@ -64,7 +67,7 @@ class TickerStats {
       maximum.store(value, std::memory_order_relaxed);
   }
 
-  ClockSample last_;  // the guest thread's own
+  ClockSample last_;  // the guest thread's own; a host's while it is halted
   std::atomic<uint64_t> ticks_{0};
   std::atomic<int64_t> hidden_total_ns_{0};
   std::atomic<int64_t> window_guest_gap_max_ns_{0};

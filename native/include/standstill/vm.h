@@ -17,6 +17,7 @@
 #include "standstill/clock_page.h"
 #include "standstill/digest.h"
 #include "standstill/program.h"
+#include "standstill/snapshot.h"
 #include "standstill/status.h"
 #include "standstill/ticker_stats.h"
 
@@ -34,6 +35,7 @@ struct VmConfig {
   uint64_t seed = 0;
   double duty_cycle = 1;  // share of the time in which steps run, in (0, 1]
   bool prefault = false;
+  std::shared_ptr<PageStore> page_store = nullptr;  // for its snapshots; null: one of its own
 };
 
 struct PauseResult {
@@ -50,8 +52,8 @@ struct FaultReport {
 struct VmStats {
   VmState state = VmState::kCreated;
   uint64_t steps = 0;
-  uint32_t epoch = 0;
-  uint32_t folded_epoch = 0;
+  uint64_t epoch = 0;
+  uint64_t folded_epoch = 0;
   uint64_t dirty_pages = 0;        // written in the newest folded epoch
   uint64_t dirty_pages_total = 0;  // summed over the folded epochs
   FaultReport fault;               // kind kNone: none
@@ -63,8 +65,50 @@ struct VmStats {
 };
 
 struct EpochResult {
-  uint32_t epoch = 0;
+  uint64_t epoch = 0;
   uint64_t dirty_pages = 0;
+};
+
+struct SnapshotCost {
+  int64_t blackout_ns = 0;      // the guest's own halt stamp to its own resume stamp; 0: was halted
+  int64_t copy_ns = 0;          // from the epoch's end until all was saved
+  uint64_t pages_copied = 0;    // the rest is shared with the snapshot before, or zero
+  uint64_t pages_by_guest = 0;  // copied by the guest itself, before its first write to them
+  uint64_t guest_waits = 0;     // for a page in the copier's hands
+  int64_t guest_wait_ns_max = 0;
+  uint64_t guest_steps = 0;  // made during the copy
+};
+
+struct RollbackResult {
+  uint64_t pages = 0;  // that differ, or may
+  bool done = false;
+};
+
+struct ExploreOptions {
+  uint64_t runs = 0;
+  uint64_t steps = 0;  // of each run
+  uint64_t seed = 0;   // run k draws its chance from ExploreSeed(seed, k)
+  bool check = true;   // walk the program's invariants after each run
+};
+uint64_t ExploreSeed(uint64_t seed, uint64_t run);
+
+// A run that ended in a guest fault or with an invariant that does not hold.
+struct ExploreFinding {
+  uint64_t run = 0;
+  uint64_t seed = 0;
+  uint64_t step = 0;
+  GuestFault fault;
+  CheckReport check;
+};
+
+struct ExploreResult {
+  static constexpr size_t kFindingsMax = 100;
+  uint64_t runs = 0;
+  uint64_t findings_total = 0;
+  std::vector<ExploreFinding> findings;  // the first of them
+  uint64_t pages_restored = 0;
+  int64_t rollback_ns = 0;  // the rollbacks' share of elapsed_ns
+  int64_t elapsed_ns = 0;
 };
 
 class Vm {
@@ -102,9 +146,22 @@ class Vm {
   // Ends the epoch under way, halting a running guest for the exchange of two pointers, and folds
   // it.
   Status EndEpoch(EpochResult* out);
-  // Copies the RAM as it stands at an epoch's end into `target` (ram_bytes, present in memory)
-  // while the guest runs on. Blocks until all is copied; one at a time, else kBusy.
-  Status LiveCopy(std::byte* target, uint64_t* step);
+
+  // The VM as it stands, in time proportional to the pages written since its last snapshot. Live:
+  // the guest runs on while it is copied, and stands still for microseconds, whatever the size of
+  // its RAM. Else the guest must be halted and stay so (kNotPaused, kLeaseRevoked). Blocks until all
+  // is copied; one at a time (kBusy). kSnapshotLimit, kCancelled; the VM is then as before.
+  Status TakeSnapshot(bool live, Progress& progress, std::shared_ptr<const Snapshot>* out,
+                      SnapshotCost* cost);
+  // Takes a halted guest back: RAM, registers, clock; a fault is forgotten. Proportional to the
+  // pages that differ; where those are more than `pages_max`, nothing is done, and `done` is false.
+  // Cancels a snapshot under way. kNotPaused, kSnapshotMismatch, kBusy (in a freeze, with a runUntil
+  // pending, or another rollback or exploration under way).
+  Status Rollback(const Snapshot& snapshot, uint64_t pages_max, RollbackResult* out);
+  // Runs many continuations from one snapshot on the calling thread, each with its own chance, and
+  // leaves the VM rolled back to it. As Rollback, and kCancelled: `out` then holds the runs done.
+  Status Explore(const Snapshot& snapshot, const ExploreOptions& options, Progress& progress,
+                 ExploreResult* out);
   Status Stats(VmStats* out);
   // Idempotent. Stops and joins the guest thread and frees the RAM.
   void Close();

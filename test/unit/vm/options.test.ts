@@ -14,6 +14,7 @@ it('applies every default', () => {
     seed: 0n,
     dutyCycle: 1,
     prefault: false,
+    pageStore: null,
   });
 });
 

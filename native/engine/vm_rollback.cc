@@ -1,0 +1,191 @@
+// The way back to a snapshot, once or many times over.
+#include <algorithm>
+#include <cstring>
+#include <new>
+#include <utility>
+
+#include "engine/vm_operation.h"
+#include "port/clock.h"
+#include "port/task_pool.h"
+#include "util/prng.h"
+
+namespace standstill {
+namespace {
+
+// From here on the pool's threads are worth waking.
+constexpr uint64_t kParallelPages = 1024;
+constexpr uint64_t kGroupWords = 16;
+
+void RestorePage(GuestRam& ram, const PageTable& from, uint64_t page) {
+  std::byte* const to = ram.base() + page * kPageBytes;
+  if (const std::byte* bytes = from.page(page)) {
+    std::memcpy(to, bytes, kPageBytes);
+  } else {
+    std::memset(to, 0, kPageBytes);
+  }
+}
+
+void RestorePages(GuestRam& ram, const PageTable& from, const PageSet& pages) {
+  const auto restore = [&](uint64_t page) { RestorePage(ram, from, page); };
+  if (pages.count() < kParallelPages) return pages.ForEach(restore);
+  const uint64_t groups = (pages.word_count() + kGroupWords - 1) / kGroupWords;
+  TaskPool::Get().ParallelFor(groups, TaskPool::kAllThreads, [&](uint64_t group) {
+    pages.ForEachIn(group * kGroupWords, (group + 1) * kGroupWords, restore);
+  });
+}
+
+}  // namespace
+
+// An operation that can be cancelled is; then the VM is held, and its guest outside of any step.
+Status Vm::Impl::BeginRollback(const MachineState& to, Progress* progress, Operation* operation) {
+  std::unique_lock lock(control);
+  if (!closed && copying && !exclusive) {
+    if (copy_progress != nullptr) copy_progress->Cancel();
+    copy_done.wait(lock, [this] { return !copying || exclusive; });
+  }
+  if (closed) return Status::kClosed;
+  if (holder != nullptr) return Status::kBusy;
+  if (!halted()) return Status::kNotPaused;
+  {
+    const std::lock_guard pending_lock(pending_mutex);
+    if (pending) return Status::kBusy;
+  }
+  if (to.program != config.program || to.ram_bytes != config.ram_bytes)
+    return Status::kSnapshotMismatch;
+  if (guest->mid_step()) {  // halted in its wait for a copier, which has gone
+    Release();
+    PauseResult pause;
+    bool was_running;
+    const Status status = Halt(kHandshakeTimeoutNs, &pause, &was_running);
+    if (status != Status::kOk) return status;
+  }
+  return operation->Begin(Operation::Mode::kExclusive, progress);
+}
+
+Status Vm::Impl::FindPagesToRestore(const PageTable& to, uint64_t* epoch, PageSet* pages) {
+  if (const Status status = EnsureBase(); status != Status::kOk) return status;
+  {
+    const std::lock_guard lock(control);
+    if (closed) return Status::kClosed;
+    marks->ReserveClean();
+    *epoch = EndEpochHalted().epoch;
+  }
+  (void)marks->Fold();
+  *pages = marks->PagesNewerThan(base.epoch);
+  base.table->AddMoved(to, pages);
+  return Status::kOk;
+}
+
+void Vm::Impl::Restore(const Snapshot& snapshot, const PageSet& pages, uint64_t epoch) {
+  const std::shared_ptr<const PageTable>& table = snapshot.table();
+  RestorePages(*ram, *table, pages);
+  marks->RecordWritten(pages);
+  // Another host's pages are not for this one's snapshots to share.
+  const bool sharable = table->store() == store;
+  base = {sharable ? table : std::make_shared<const PageTable>(store, ram->pages()),
+          sharable ? epoch : 0};
+  const MachineState& state = snapshot.state();
+  const std::lock_guard lock(control);
+  if (closed) return;
+  if (audit != nullptr) audit->Accept(pages);
+  guest->Restore(state.registers, state.steps);
+  guest->ticker_for_window().Rebase(clock.Restore(state.guest_monotonic_ns, state.guest_wall_ns));
+  params = state.params;
+  seed = state.seed;
+  started = true;
+}
+
+Status Vm::Rollback(const Snapshot& snapshot, uint64_t pages_max, RollbackResult* out) try {
+  Impl& vm = *impl_;
+  Impl::Operation operation(vm);
+  Status status = vm.BeginRollback(snapshot.state(), nullptr, &operation);
+  if (status != Status::kOk) return status;
+  uint64_t epoch;
+  PageSet pages(0);
+  status = vm.FindPagesToRestore(*snapshot.table(), &epoch, &pages);
+  if (status != Status::kOk) return status;
+  out->pages = pages.count();
+  out->done = out->pages <= pages_max;
+  if (out->done) vm.Restore(snapshot, pages, epoch);
+  return vm.closed ? Status::kClosed : Status::kOk;
+} catch (const std::bad_alloc&) {
+  return Status::kOutOfMemory;
+}
+
+// ── Exploring ─────────────────────────────────────────────────────────────────────────────────
+
+namespace {
+
+// Runs steps on this thread. Guest time stands still, and a guest that would sleep goes on at once.
+uint64_t RunInline(const Program& program, GuestThread& guest, uint64_t steps, TickerStats* ticker,
+                   GuestFault* fault) {
+  Inputs inputs;
+  inputs.ticker = ticker;
+  uint64_t done = 0;
+  while (done < steps && fault->kind == FaultKind::kNone) {
+    const auto budget = static_cast<uint32_t>(std::min<uint64_t>(kQuantumStepsMax, steps - done));
+    done += program.run(guest.registers(), guest.window(), inputs, budget, fault).steps;
+  }
+  return done;
+}
+
+}  // namespace
+
+uint64_t ExploreSeed(uint64_t seed, uint64_t run) {
+  return Mix64(seed ^ Mix64(run));
+}
+
+Status Vm::Explore(const Snapshot& snapshot, const ExploreOptions& options, Progress& progress,
+                   ExploreResult* out) try {
+  Impl& vm = *impl_;
+  const Program& program = *vm.config.program;
+  Impl::Operation operation(vm);
+  Status status = vm.BeginRollback(snapshot.state(), &progress, &operation);
+  if (status != Status::kOk) return status;
+  const auto rollback = [&] {
+    uint64_t epoch;
+    PageSet pages(0);
+    status = vm.FindPagesToRestore(*snapshot.table(), &epoch, &pages);
+    if (status == Status::kOk) vm.Restore(snapshot, pages, epoch);
+    return pages.count();
+  };
+  LeaseBook book;  // nobody else reads meanwhile, and nobody revokes
+  book.Open();
+  Lease lease;
+  if (status = lease.Acquire(book); status != Status::kOk) return status;
+  LeasedReader reader(*vm.ram, lease);
+  TickerStats unheard;
+  const int64_t from_ns = HostMonotonicNs();
+  progress.Begin(options.runs);
+  (void)rollback();
+  for (uint64_t run = 0; run < options.runs && status == Status::kOk && !progress.cancelled();
+       ++run) {
+    void* const registers = vm.guest->registers();
+    const uint64_t seed = ExploreSeed(options.seed, run);
+    if (program.reseed != nullptr) program.reseed(registers, seed);
+    ExploreFinding finding;
+    finding.run = run;
+    finding.seed = seed;
+    const uint64_t steps = RunInline(program, *vm.guest, options.steps, &unheard, &finding.fault);
+    finding.step = snapshot.state().steps + steps;
+    const bool faulted = finding.fault.kind != FaultKind::kNone;
+    if (!faulted && options.check) finding.check = program.check(registers, reader);
+    if (faulted || !finding.check.ok) {
+      ++out->findings_total;
+      if (out->findings.size() < ExploreResult::kFindingsMax) out->findings.push_back(finding);
+    }
+    const int64_t ran_until_ns = HostMonotonicNs();
+    out->pages_restored += rollback();
+    out->rollback_ns += HostMonotonicNs() - ran_until_ns;
+    ++out->runs;
+    progress.Add(1);
+  }
+  out->elapsed_ns = HostMonotonicNs() - from_ns;
+  if (status != Status::kOk) return status;
+  if (vm.closed) return Status::kClosed;
+  return progress.cancelled() ? Status::kCancelled : Status::kOk;
+} catch (const std::bad_alloc&) {
+  return Status::kOutOfMemory;
+}
+
+}  // namespace standstill

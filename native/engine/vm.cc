@@ -84,8 +84,16 @@ EpochResult Vm::Impl::EndEpochHalted() {
   return result;
 }
 
+void Vm::Impl::ApplyFlipControl() {
+  if (!Controls::Take(Control::kFlipRam)) return;
+  const uint64_t gpa = config.ram_bytes / 2;
+  marks->Mark(gpa >> kPageShift);
+  ram->base()[gpa] ^= std::byte{1};
+}
+
 void Vm::Impl::FreeMemory() {
   base = {};
+  page_crcs = {};
   audit.reset();
   handover.reset();
   marks.reset();
@@ -295,11 +303,7 @@ Status Vm::Digest(const DigestOptions& options, DigestResult* out) {
   Lease lease;
   if (const Status status = AcquireLease(&lease); status != Status::kOk) return status;
   const Status status = DigestRam(*impl_->ram, lease, options, out);
-  if (Controls::Take(Control::kFlipRam)) {
-    const uint64_t gpa = impl_->config.ram_bytes / 2;
-    impl_->marks->Mark(gpa >> kPageShift);
-    impl_->ram->base()[gpa] ^= std::byte{1};
-  }
+  impl_->ApplyFlipControl();
   return status;
 }
 
@@ -344,7 +348,7 @@ Status Vm::ReadRam(uint64_t gpa, uint64_t length, std::vector<std::byte>* out) t
 Status Vm::FlipBit(uint64_t gpa, unsigned bit) {
   const std::lock_guard lock(impl_->control);
   if (impl_->closed) return Status::kClosed;
-  if (impl_->copying) return Status::kBusy;
+  if (impl_->copying && !impl_->proof_armed) return Status::kBusy;
   if (!impl_->halted()) return Status::kNotPaused;
   if (!impl_->ram->Contains(gpa, 1) || bit > 7) return Status::kInvalidArgument;
   impl_->marks->Mark(gpa >> kPageShift);

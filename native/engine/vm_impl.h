@@ -12,6 +12,7 @@
 #include "memory/audit.h"
 #include "memory/handover.h"
 #include "memory/lease.h"
+#include "snapshot/page_crcs.h"
 #include "snapshot/page_table.h"
 #include "standstill/clock_page.h"
 #include "standstill/freeze.h"
@@ -38,6 +39,7 @@ class Vm::Impl {
   EpochResult EndEpochHalted();
   MachineState Capture() const;  // of a halted guest that is not inside a step
   void FreeMemory();
+  void ApplyFlipControl();  // flips a bit behind everyone's back, where the control is armed
 
   // In vm_snapshot.cc and vm_rollback.cc; those with an operation need it begun.
   class Operation;
@@ -71,6 +73,7 @@ class Vm::Impl {
   // What happens to the whole of RAM: a snapshot, a rollback, an exploration, a live digest. One at
   // a time; who has it may read and write `base`, `handover` and `crcs` without `control`.
   bool copying = false;               // control
+  bool proof_armed = false;           // control: and its copier has not begun: RAM may be changed
   bool exclusive = false;             // control: and the guest must stay halted, and RAM unread
   Progress* copy_progress = nullptr;  // control: of the operation under way, to cancel it
   std::condition_variable copy_done;  // control
@@ -79,7 +82,13 @@ class Vm::Impl {
     std::shared_ptr<const PageTable> table;  // null: RAM was all zeroes then
     uint64_t epoch = 0;
   };
-  Base base;                         // by `copying`
+  Base base;  // by `copying`
+  // Each page's CRC as of an epoch's end; made by the first deferred proof.
+  struct KnownCrcs {
+    std::unique_ptr<PageCrcs> table;
+    uint64_t epoch = 0;
+  };
+  KnownCrcs page_crcs;               // by `copying`
   std::shared_ptr<PageStore> store;  // by `copying`; made at the first snapshot, if none is given
   ParamValues params;                // control: of the guest that is in RAM now
   uint64_t seed;                     // control: the same

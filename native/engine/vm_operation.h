@@ -5,6 +5,8 @@
 // Threads: one, the operation's. `control` is held for Begin and nowhere else.
 #pragma once
 
+#include <functional>
+
 #include "engine/vm_impl.h"
 #include "port/clock.h"
 
@@ -19,6 +21,11 @@ struct Cut {
   int64_t released_at_ns = 0;
 };
 
+// visit(index, word) for each word of a set that has pages: in parallel, where there are enough of
+// them to be worth a thread's waking. A running guest keeps its CPU.
+void ForWords(const PageSet& pages, bool guest_runs,
+              const std::function<void(uint64_t, uint64_t)>& visit);
+
 class Vm::Impl::Operation {
  public:
   explicit Operation(Impl& impl) : impl_(impl) {}
@@ -31,9 +38,23 @@ class Vm::Impl::Operation {
   enum class Mode : uint8_t { kShared, kExclusive };
   Status Begin(Mode mode, Progress* progress);
 
+  // Whose cancelling ends what is under way, and is done by who closes the VM or rolls it back; null:
+  // nothing is that can be ended.
+  void Watch(Progress* progress);
+
   // Halts a running guest for as long as it takes to end the epoch and, with a sink, to begin the
   // hand-over to it.
   Status EndEpoch(PageSink* sink, Cut* cut);
+  // Folds what has been retired.
+  PageSet PagesNewerThan(uint64_t epoch);
+
+  // The rest of a hand-over. First the pages that are not in the set are passed over; answers how
+  // many of them the guest had saved before. Then those in the set are saved, in parallel, and the
+  // end is awaited: kCancelled; kSnapshotLimit where the sink has no room. The hand-over is ended in
+  // either case.
+  uint64_t PassOver(const PageSet& needed);
+  Status SavePages(const PageSet& pages, bool guest_runs, Progress& progress);
+
   // Ends the hand-over under way before all is saved, and answers `why` (kClosed where the VM was
   // closed). The guest has left the sink then.
   Status CancelCopy(Status why);

@@ -6,15 +6,10 @@
 
 #include "engine/vm_operation.h"
 #include "port/clock.h"
-#include "port/task_pool.h"
 #include "util/prng.h"
 
 namespace standstill {
 namespace {
-
-// From here on the pool's threads are worth waking.
-constexpr uint64_t kParallelPages = 1024;
-constexpr uint64_t kGroupWords = 16;
 
 void RestorePage(GuestRam& ram, const PageTable& from, uint64_t page) {
   std::byte* const to = ram.base() + page * kPageBytes;
@@ -26,11 +21,8 @@ void RestorePage(GuestRam& ram, const PageTable& from, uint64_t page) {
 }
 
 void RestorePages(GuestRam& ram, const PageTable& from, const PageSet& pages) {
-  const auto restore = [&](uint64_t page) { RestorePage(ram, from, page); };
-  if (pages.count() < kParallelPages) return pages.ForEach(restore);
-  const uint64_t groups = (pages.word_count() + kGroupWords - 1) / kGroupWords;
-  TaskPool::Get().ParallelFor(groups, TaskPool::kAllThreads, [&](uint64_t group) {
-    pages.ForEachIn(group * kGroupWords, (group + 1) * kGroupWords, restore);
+  ForWords(pages, false, [&](uint64_t index, uint64_t) {
+    pages.ForEachIn(index, index + 1, [&](uint64_t page) { RestorePage(ram, from, page); });
   });
 }
 
@@ -40,7 +32,8 @@ void RestorePages(GuestRam& ram, const PageTable& from, const PageSet& pages) {
 Status Vm::Impl::BeginRollback(const MachineState& to, Progress* progress, Operation* operation) {
   std::unique_lock lock(control);
   if (!closed && copying && !exclusive) {
-    if (copy_progress != nullptr) copy_progress->Cancel();
+    if (copy_progress == nullptr) return Status::kBusy;
+    copy_progress->Cancel();
     copy_done.wait(lock, [this] { return !copying || exclusive; });
   }
   if (closed) return Status::kClosed;

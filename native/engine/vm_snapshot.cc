@@ -7,7 +7,6 @@
 #include "engine/vm_operation.h"
 #include "port/clock.h"
 #include "port/memory.h"
-#include "port/task_pool.h"
 #include "snapshot/saved_pages.h"
 #include "util/check.h"
 
@@ -17,33 +16,7 @@ namespace {
 // How many pages more than are dirty now the guest may touch before a live copy has begun.
 constexpr uint64_t kMarginPages = 1024;
 constexpr uint64_t kMarginShare = 8;
-// One thread copies one of these at a time: 4 MiB.
-constexpr uint64_t kGroupWords = 16;
 constexpr int64_t kResumeStampNs = 200'000;
-
-uint64_t Groups(const PageSet& pages) {
-  return (pages.word_count() + kGroupWords - 1) / kGroupWords;
-}
-
-// visit(index, word) for the words of a group that hold pages.
-template <class Visit>
-void ForWords(const PageSet& pages, uint64_t group, const Visit& visit) {
-  const uint64_t last = std::min(pages.word_count(), (group + 1) * kGroupWords);
-  for (uint64_t index = group * kGroupWords; index < last; ++index) {
-    if (const uint64_t word = pages.word(index); word != 0) visit(index, word);
-  }
-}
-
-uint64_t WordMask(uint64_t pages, uint64_t index) {
-  const uint64_t left = pages - index * PageSet::kWordPages;
-  return left >= PageSet::kWordPages ? ~uint64_t{0} : (uint64_t{1} << left) - 1;
-}
-
-// A running guest keeps its CPU.
-unsigned CopyThreads(bool guest_runs) {
-  const unsigned threads = TaskPool::Get().threads();
-  return guest_runs ? std::max(1u, threads - 1) : threads;
-}
 
 int64_t ResumeStamp(const GuestThread& guest) {
   const int64_t until_ns = HostMonotonicNs() + kResumeStampNs;
@@ -113,21 +86,18 @@ Status Vm::Impl::SnapshotHalted(Progress& progress, std::shared_ptr<const Snapsh
   }
   const int64_t from_ns = HostMonotonicNs();
   if (const Status status = EnsureBase(); status != Status::kOk) return status;
-  (void)marks->Fold();
-  const PageSet changed = marks->PagesNewerThan(base.epoch);
+  const PageSet changed = operation.PagesNewerThan(base.epoch);
   SavedPages saved(*store);
   const uint64_t pages = changed.count();
   if (const Status status = saved.Create(ram->pages(), pages); status != Status::kOk) return status;
   progress.Begin(pages);
-  TaskPool::Get().ParallelFor(Groups(changed), CopyThreads(false), [&](uint64_t group) {
-    ForWords(changed, group, [&](uint64_t index, uint64_t word) {
-      if (lease.revoked() || progress.cancelled()) return;
-      for (uint64_t left = word; left != 0; left &= left - 1) {
-        const uint64_t page = index * PageSet::kWordPages + std::countr_zero(left);
-        SS_CHECK(saved.Save(page, ram->base() + page * kPageBytes, false));
-      }
-      progress.Add(static_cast<uint64_t>(std::popcount(word)));
-    });
+  ForWords(changed, false, [&](uint64_t index, uint64_t word) {
+    if (lease.revoked() || progress.cancelled()) return;
+    for (uint64_t left = word; left != 0; left &= left - 1) {
+      const uint64_t page = index * PageSet::kWordPages + std::countr_zero(left);
+      SS_CHECK(saved.Save(page, ram->base() + page * kPageBytes, false));
+    }
+    progress.Add(static_cast<uint64_t>(std::popcount(word)));
   });
   if (lease.revoked()) return closed ? Status::kClosed : Status::kLeaseRevoked;
   if (progress.cancelled()) return Status::kCancelled;
@@ -151,8 +121,7 @@ Status Vm::Impl::SnapshotLive(Progress& progress, std::shared_ptr<const Snapshot
   Cut before;
   if (const Status status = operation.EndEpoch(nullptr, &before); status != Status::kOk)
     return status;
-  (void)marks->Fold();
-  const uint64_t dirty = marks->PagesNewerThan(base.epoch).count();
+  const uint64_t dirty = operation.PagesNewerThan(base.epoch).count();
   SavedPages saved(*store);
   const uint64_t room = std::min(ram->pages(), dirty + dirty / kMarginShare + kMarginPages);
   if (const Status status = saved.Create(ram->pages(), room); status != Status::kOk) return status;
@@ -160,33 +129,17 @@ Status Vm::Impl::SnapshotLive(Progress& progress, std::shared_ptr<const Snapshot
   Cut cut;
   if (const Status status = operation.EndEpoch(&saved, &cut); status != Status::kOk) return status;
   const int64_t resumed_at_ns = cut.was_running ? ResumeStamp(*guest) : cut.halted_at_ns;
-  (void)marks->Fold();
-  const PageSet changed = marks->PagesNewerThan(base.epoch);
-  const unsigned threads = CopyThreads(cut.was_running);
-  progress.Begin(ram->pages());
-  uint64_t unneeded = 0;
-  for (uint64_t index = 0; index < changed.word_count(); ++index) {
-    const uint64_t clean = ~changed.word(index) & WordMask(ram->pages(), index);
-    const uint64_t copied = handover->PassPages(index, clean);
-    unneeded += static_cast<uint64_t>(std::popcount(copied));
-  }
+  const PageSet changed = operation.PagesNewerThan(base.epoch);
   const uint64_t pages = changed.count();
-  progress.Add(ram->pages() - pages);
+  const uint64_t unneeded = operation.PassOver(changed);
   if (pages + unneeded > room) {
     if (const Status status = saved.ReserveMore(pages + unneeded - room); status != Status::kOk)
       return operation.CancelCopy(status);
   }
-  TaskPool::Get().ParallelFor(Groups(changed), threads, [&](uint64_t group) {
-    ForWords(changed, group, [&](uint64_t index, uint64_t word) {
-      if (progress.cancelled()) return;
-      handover->SavePages(index, word);
-      progress.Add(static_cast<uint64_t>(std::popcount(word)));
-    });
-  });
-  if (progress.cancelled()) return operation.CancelCopy(Status::kCancelled);
-  handover->AwaitFinished();
-  if (handover->cancelled()) return operation.CancelCopy(Status::kSnapshotLimit);
-  if (closed) return Status::kClosed;
+  if (const Status status = operation.SavePages(changed, cut.was_running, progress);
+      status != Status::kOk) {
+    return status;
+  }
   *cost = {.blackout_ns = resumed_at_ns - cut.halted_at_ns,
            .copy_ns = HostMonotonicNs() - resumed_at_ns,
            .pages_copied = pages + unneeded,

@@ -26,6 +26,12 @@ class PageSet {
   }
   void Add(uint64_t page) { words_[page / kWordPages] |= uint64_t{1} << page % kWordPages; }
 
+  // The pages of word `index` that a RAM of so many has.
+  static uint64_t WordMask(uint64_t pages, uint64_t index) {
+    const uint64_t left = pages - index * kWordPages;
+    return left >= kWordPages ? ~uint64_t{0} : (uint64_t{1} << left) - 1;
+  }
+
   uint64_t word_count() const { return words_.size(); }
   uint64_t word(uint64_t index) const { return words_[index]; }
   uint64_t& word(uint64_t index) { return words_[index]; }

@@ -168,6 +168,7 @@ class Vm {
 
  private:
   friend class Freeze;
+  friend class DeferredProof;
   friend void StopAllGuests(int64_t timeout_ns);
   class Impl;
   explicit Vm(std::unique_ptr<Impl> impl);

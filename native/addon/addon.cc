@@ -4,6 +4,7 @@
 #include "addon/convert.h"
 #include "addon/environment.h"
 #include "addon/freeze_object.h"
+#include "addon/proof_object.h"
 #include "addon/snapshot_object.h"
 #include "addon/status_error.h"
 #include "addon/vm_object.h"
@@ -89,6 +90,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   ProgressObject::Define(env);
   PageStoreObject::Define(env);
   SnapshotObject::Define(env);
+  ProofObject::Define(env);
   exports.Set("initialise", Napi::Function::New<Initialise>(env, "initialise"));
   exports.Set("programs", Napi::Function::New<ListPrograms>(env, "programs"));
   exports.Set("statusCodes", Napi::Function::New<StatusCodes>(env, "statusCodes"));
@@ -96,6 +98,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("createProgress", Napi::Function::New<ProgressObject::Create>(env, "createProgress"));
   exports.Set("createPageStore",
               Napi::Function::New<PageStoreObject::Create>(env, "createPageStore"));
+  exports.Set("prepareProof", Napi::Function::New<ProofObject::Prepare>(env, "prepareProof"));
   exports.Set("freeze", Napi::Function::New<FreezeObject::Begin>(env, "freeze"));
   exports.Set("crc64", Napi::Function::New<Crc64OfBytes>(env, "crc64"));
   exports.Set("engineInfo", Napi::Function::New<EngineInfo>(env, "engineInfo"));

@@ -15,6 +15,7 @@ const PHASE_TEXTS: Readonly<Record<MaintenancePhase, string>> = {
   'digest-at-release': 'frozen: reading memory again',
   release: 'released: the VMs run',
   'clock-sync': 'synchronising the clocks',
+  'digest-after-release': 'reading memory behind the running VMs',
   check: "checking the guests' invariants",
   done: 'done',
 };

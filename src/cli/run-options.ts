@@ -76,7 +76,7 @@ export function planRun(flags: RunFlags): RunPlan {
 export const memoryOf = (text: string): string | number => (/^[+-]?\d+$/.test(text.trim()) ? Number(text) : text);
 
 function proofOf(text: string): Proof {
-  const proofs: readonly Proof[] = ['full', 'sampled', 'none'];
+  const proofs: readonly Proof[] = ['deferred', 'full', 'sampled', 'none'];
   const proof = proofs.find((candidate) => candidate === text);
   if (proof !== undefined) return proof;
   throw unexpected('ERR_INVALID_OPTION', proofs.join(', '), '--proof', text);

@@ -35,7 +35,7 @@ export function runCommand(leave: Leave): Command {
     )
     .option('--patch <module>', 'patch module, repeatable; applied in order (default: three built-in ones)', collect)
     .addOption(flag('--budget <time>', 'longest freeze', durationMs('--budget', DAY_MS)).default(30_000, '30s'))
-    .option('--proof <kind>', 'how much of memory is compared: full, sampled, none', 'full')
+    .option('--proof <kind>', 'how memory is proved: deferred, full, sampled, none', 'deferred')
     .addOption(
       flag(
         '--seed <number>',

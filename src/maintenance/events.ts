@@ -8,6 +8,7 @@ export type MaintenancePhase =
   | 'digest-at-release'
   | 'release'
   | 'clock-sync'
+  | 'digest-after-release'
   | 'check'
   | 'done';
 

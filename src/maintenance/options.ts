@@ -7,6 +7,7 @@ import { type PatchSpec, patchSchema } from './patch-source.js';
 import type { Proof } from './proof.js';
 
 const SAMPLE_SHARE_DEFAULT = 0.1;
+const EXPECTED_PROOF = "'deferred', 'full', 'sampled' or 'none'";
 const EXPECTED_SHARE = 'a number above 0, up to 1';
 const EXPECTED_SEED = 'a whole number from 0 to 2^53 − 1';
 const EXPECTED_ADDRESS = 'a whole number, 0 or more';
@@ -24,7 +25,7 @@ export const maintenanceSchema = z.strictObject({
   ...freezeFields,
   vms: z.array(z.custom<Vm>(), 'an array of VMs').optional(),
   patches: z.array(patchSchema, 'an array of patches').default([]),
-  proof: z.enum(['full', 'sampled', 'none'], "'full', 'sampled' or 'none'").default('full'),
+  proof: z.enum(['deferred', 'full', 'sampled', 'none'], EXPECTED_PROOF).default('deferred'),
   sampleShare: z.number(EXPECTED_SHARE).positive(EXPECTED_SHARE).max(1, EXPECTED_SHARE).default(SAMPLE_SHARE_DEFAULT),
   seed: z.number(EXPECTED_SEED).int(EXPECTED_SEED).nonnegative(EXPECTED_SEED).default(0),
   check: z.boolean('true or false').default(true),
@@ -51,7 +52,7 @@ export interface MaintenanceOptions extends FreezeSettings {
   vms?: readonly Vm[] | undefined;
   /** Applied in this order, one after the other; none runs after one that failed. Default: none. */
   patches?: readonly PatchSpec[] | undefined;
-  /** How much of memory is compared. Default 'full'. */
+  /** How memory is proved. Default 'deferred': all of it, for a blackout in proportion to the pages written last. */
   proof?: Proof | undefined;
   /** Share of the pages that a sampled proof reads, above 0 up to 1. Default 0.1. */
   sampleShare?: number | undefined;

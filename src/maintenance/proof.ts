@@ -1,8 +1,12 @@
 import { PAGE_BYTES } from '../vm/options.js';
 import type { DigestOptions, MemoryDigest } from '../vm/vm.js';
 
-/** How much of memory is read at the halt and again as the last act before the release. */
-export type Proof = 'full' | 'sampled' | 'none';
+/**
+ * How memory is proved. 'deferred': inside the freeze only the pages that the guest wrote last are read; every byte is
+ * read as it stood at the release, behind the running guest. 'full': all of it is read at the halt, and again as the last
+ * act before the release. 'sampled': so is a seeded share of the pages. 'none': nothing is.
+ */
+export type Proof = 'deferred' | 'full' | 'sampled' | 'none';
 
 /**
  * 'preserved': the bytes read at the release equal those read at the halt. 'changed': they do not. 'unproven': nothing
@@ -23,10 +27,21 @@ export interface MemoryProof {
   /** CRC-64/NVME of the bytes read, as 16 hexadecimal digits; null where it was not taken. */
   digestBefore: string | null;
   digestAfter: string | null;
-  /** What the closing digest read, and so what the verdict stands on; all of RAM with a full proof. */
+  /** What the closing digest read, and so what the verdict stands on; all of RAM with a full or deferred proof. */
   bytesRead: number;
+  /** What both digests read while the guest stood still: the proof's price in blackout. */
+  bytesReadInFreeze: number;
   changedPages: ChangedPages | null;
 }
+
+export const UNPROVEN: MemoryProof = {
+  memory: 'unproven',
+  digestBefore: null,
+  digestAfter: null,
+  bytesRead: 0,
+  bytesReadInFreeze: 0,
+  changedPages: null,
+};
 
 export function digestOptions(plan: { proof: Proof; sampleShare: number; seed: number }): DigestOptions {
   return plan.proof === 'sampled' ? { share: plan.sampleShare, seed: BigInt(plan.seed) } : {};
@@ -39,6 +54,7 @@ export function compareDigests(before: MemoryDigest | undefined, after: MemoryDi
     digestBefore: before === undefined ? null : hex64(before.value),
     digestAfter: after === undefined ? null : hex64(after.value),
     bytesRead: after?.bytesRead ?? 0,
+    bytesReadInFreeze: (before?.bytesRead ?? 0) + (after?.bytesRead ?? 0),
     changedPages,
   };
 }

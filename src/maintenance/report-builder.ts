@@ -1,13 +1,12 @@
 import { StandstillError } from '../base/errors.js';
 import type { EmulatedVm } from '../vm/emulated-vm.js';
-import type { MemoryDigest } from '../vm/vm.js';
 import type { AfterResume } from './after-resume.js';
 import type { FreezeRecord } from './freeze-scope.js';
 import type { MaintenancePlan } from './options.js';
 import type { PatchSource } from './patch-source.js';
 import type { PatchRun } from './patching.js';
 import { allHaltedAt, blackoutOf, type Cuts, phasesOf } from './phases.js';
-import { compareDigests } from './proof.js';
+import { type MemoryProof, UNPROVEN } from './proof.js';
 import {
   type MaintenanceReport,
   type PatchReport,
@@ -21,8 +20,7 @@ export interface Observations {
   readonly plan: MaintenancePlan;
   readonly records: readonly FreezeRecord[];
   readonly cuts: Cuts;
-  readonly opening: readonly (MemoryDigest | undefined)[];
-  readonly closing: readonly (MemoryDigest | undefined)[];
+  readonly proofs: readonly MemoryProof[];
   readonly runs: readonly PatchRun[];
   /** Patches whose worker was terminated and did not end. */
   readonly lost: ReadonlySet<PatchSource>;
@@ -57,7 +55,7 @@ function vmReport(observed: Observations, record: FreezeRecord, index: number, f
     program: vm?.program ?? '',
     ramBytes: vm?.ramBytes ?? 0,
     wasRunning: record.wasRunning,
-    ...compareDigests(observed.opening[index], observed.closing[index]),
+    ...(observed.proofs[index] ?? UNPROVEN),
     stepsBefore: record.stepsAtHalt,
     stepsAfter: record.stepsAtRelease,
     invariantsOk: after?.check?.ok ?? null,

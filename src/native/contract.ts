@@ -266,6 +266,24 @@ export interface NativeVm {
   close(): void;
 }
 
+/** A deferred proof of one VM's memory; no snapshot of the VM is taken until it is finished or closed. */
+export interface NativeProof {
+  /** In the freeze: reads the pages written since `prepareProof`, and answers how many. ERR_LEASE_REVOKED, ERR_VM_NOT_PAUSED. */
+  atHalt(): Promise<number>;
+  /** After the release: reads all of RAM as it stood at the release, behind the running guest. */
+  finish(progress: NativeProgress): Promise<NativeProofResult>;
+  /** Once, and nothing after it. */
+  close(): Promise<void>;
+}
+
+export interface NativeProofResult {
+  digestBefore: bigint;
+  digestAfter: bigint;
+  bytesRead: number;
+  pagesChanged: number;
+  firstChangedPage: number;
+}
+
 export type ResumedBy = 'caller' | 'deadline';
 export type SyncMode = 'step' | 'slew' | 'off';
 
@@ -323,6 +341,8 @@ export interface Addon {
   programs(): NativeProgram[];
   /** Every code that the addon can throw. */
   statusCodes(): string[];
+  /** Brings each page's CRC up to date while the guest runs. ERR_BUSY, ERR_VM_CLOSED, ERR_ABORTED. */
+  prepareProof(vm: NativeVm, progress: NativeProgress): Promise<NativeProof>;
   createProgress(): NativeProgress;
   createPageStore(limitBytes: number): NativePageStore;
   createVm(config: NativeVmConfig): Promise<NativeVm>;

@@ -34,7 +34,7 @@ it('the deadline releases the VMs while the event loop is blocked', async () => 
   const onEvent = (event: MaintenanceEvent) => {
     if (event.type === 'phase' && event.phase === 'patch') blocked = blockEventLoop(vm);
   };
-  const report = await apply({ budgetMs: BUDGET_MS, onEvent });
+  const report = await apply({ budgetMs: BUDGET_MS, proof: 'full', onEvent });
 
   expect(blocked.stepsLast).toBeGreaterThan(blocked.stepsFirst);
   expect(report).toMatchObject({ ok: false, resumedBy: 'deadline', budgetKept: false, budgetMs: BUDGET_MS });
@@ -44,6 +44,17 @@ it('the deadline releases the VMs while the event loop is blocked', async () => 
   const { haltNs = 0, digestNs = 0, patchNs = 0, resumeNs = 0 } = report.vms[0]?.phases ?? {};
   expect(haltNs + digestNs + patchNs + resumeNs).toBe(report.vms[0]?.blackoutNs);
   await expectToRun(vm);
+});
+
+it('a deferred proof holds where the deadline was first: it reads memory as it stood at the release', async () => {
+  const vm = await startOne();
+  const onEvent = (event: MaintenanceEvent) => {
+    if (event.type === 'phase' && event.phase === 'patch') blockEventLoop(vm);
+  };
+  const report = await apply({ budgetMs: BUDGET_MS, onEvent });
+  expect(report).toMatchObject({ ok: false, resumedBy: 'deadline' });
+  expect(report.vms[0]).toMatchObject({ memory: 'preserved', bytesRead: vm.ramBytes });
+  expect(report.vms[0]?.digestAfter).toBe(report.vms[0]?.digestBefore);
 });
 
 it('a patch that is started after the release is skipped', async () => {

@@ -85,6 +85,7 @@ it('goes through its phases in order, with the VMs frozen from the freeze to the
     ['digest-at-release', 'paused'],
     ['release', 'running'],
     ['clock-sync', 'running'],
+    ['digest-after-release', 'running'],
     ['check', 'running'],
     ['done', 'running'],
   ]);
@@ -142,6 +143,26 @@ it('maintains only the VMs that it is given', async () => {
 });
 
 describe('the proof', () => {
+  it('deferred: all of it is read, and little of it in the freeze', async () => {
+    const [vm] = await start('ticker');
+    const report = await host.applyMaintenance();
+    expect(report).toMatchObject({ ok: true, proof: 'deferred' });
+    expect(report.vms[0]).toMatchObject({ memory: 'preserved', bytesRead: vm?.ramBytes, changedPages: null });
+    expect(report.vms[0]?.bytesReadInFreeze).toBeLessThan(vm?.ramBytes ?? 0);
+  });
+
+  it('deferred: its digests are those of a full proof at the same step', async () => {
+    const [vm] = await start('kv-store');
+    vm?.pause();
+    const [deferred, full] = [
+      await host.applyMaintenance({ proof: 'deferred' }),
+      await host.applyMaintenance({ proof: 'full' }),
+    ];
+    expect(deferred.vms[0]?.digestBefore).toBe(full.vms[0]?.digestBefore);
+    expect(deferred.vms[0]?.digestAfter).toBe(full.vms[0]?.digestAfter);
+    expect(full.vms[0]?.bytesReadInFreeze).toBe(2 * (vm?.ramBytes ?? 0));
+  });
+
   it('sampled: reads a seeded share and says how much', async () => {
     await start('kv-store');
     const report = await host.applyMaintenance({ proof: 'sampled', sampleShare: 0.25, seed: 3 });
@@ -166,6 +187,7 @@ describe('the proof', () => {
     let isFirst = true;
     const report = await host.applyMaintenance({
       budgetMs: 3000,
+      proof: 'full',
       onEvent: (event) => {
         if (event.type !== 'phase' || event.phase !== 'digest-at-halt' || !isFirst) return;
         isFirst = false;
@@ -180,19 +202,23 @@ describe('the proof', () => {
 });
 
 describe('the negative control', () => {
-  it('one flipped bit of a frozen VM: not preserved, and the page is named', async () => {
-    await start('kv-store', 'kv-store');
-    const report = await host.applyMaintenance({
-      faults: [{ kind: 'flip-bit', vm: 'kv-store-2', gpa: 0x5123, bit: 3 }],
-    });
-    expect(report.ok).toBe(false);
-    expect(report.vms[0]?.memory).toBe('preserved');
-    expect(report.vms[1]).toMatchObject({
-      memory: 'changed',
-      changedPages: { count: 1, firstPage: 5, firstGpa: 0x5000 },
-    });
-    expect(report.problems[0]).toBe('kv-store-2: memory changed in 1 page, first page 5 (0x5000)');
-  });
+  it.each(['deferred', 'full'] as const)(
+    'one flipped bit of a frozen VM, %s: not preserved, and the page is named',
+    async (proof) => {
+      await start('kv-store', 'kv-store');
+      const report = await host.applyMaintenance({
+        proof,
+        faults: [{ kind: 'flip-bit', vm: 'kv-store-2', gpa: 0x5123, bit: 3 }],
+      });
+      expect(report.ok).toBe(false);
+      expect(report.vms[0]?.memory).toBe('preserved');
+      expect(report.vms[1]).toMatchObject({
+        memory: 'changed',
+        changedPages: { count: 1, firstPage: 5, firstGpa: 0x5000 },
+      });
+      expect(report.problems[0]).toBe('kv-store-2: memory changed in 1 page, first page 5 (0x5000)');
+    },
+  );
 
   it.each([
     { vm: 'nobody', gpa: 0, bit: 0 },

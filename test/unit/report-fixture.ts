@@ -10,6 +10,7 @@ export const vmReportOf = (changes: Partial<VmReport> = {}): VmReport => ({
   digestBefore: '0123456789abcdef',
   digestAfter: '0123456789abcdef',
   bytesRead: 1024 ** 2,
+  bytesReadInFreeze: 2 * 1024 ** 2,
   changedPages: null,
   stepsBefore: 10,
   stepsAfter: 10,

@@ -1,4 +1,5 @@
 import { formatNs } from '../../base/units.js';
+import type { Proof } from '../../maintenance/proof.js';
 import type { MaintenanceReport, PatchReport, VmReport } from '../../maintenance/report.js';
 import type { Style, Terminal } from '../terminal.js';
 
@@ -29,9 +30,7 @@ export function renderTimeline(report: MaintenanceReport, { style, columns }: Te
   return [
     `${style.bold('Timeline')}  ${legend(style)}`,
     row('', style.dim(axis(endNs, barColumns))),
-    ...report.vms.map((vm) =>
-      row(vm.name, paint(segmentsOf(vm, report.proof !== 'none', endNs), endNs, barColumns, style)),
-    ),
+    ...report.vms.map((vm) => row(vm.name, paint(segmentsOf(vm, report.proof, endNs), endNs, barColumns, style))),
     ...ran.map((patch) => row(patch.name, patchBar(patch, endNs, barColumns, style))),
   ].join('\n');
 }
@@ -43,12 +42,14 @@ function axisEndNs({ vms }: MaintenanceReport): number {
 }
 
 /**
- * A VM's row. The report has both digests' time in one figure: they read the same bytes, so that each is drawn as half.
+ * A VM's row. The report has the digests' time in one figure: where both are in the freeze they read the same bytes, so
+ * that each is drawn as half; a deferred proof's closing one is behind the running guest.
  */
-export function segmentsOf(vm: VmReport, hasDigests: boolean, endNs: number): Segment[] {
+export function segmentsOf(vm: VmReport, proof: Proof, endNs: number): Segment[] {
   if (!vm.wasRunning) return [];
   const { requestNs, haltNs, digestNs, patchNs, resumeNs } = vm.phases;
-  const opening = vm.digestAfter === null ? digestNs : digestNs / 2;
+  const hasDigests = proof !== 'none';
+  const opening = vm.digestAfter === null || proof === 'deferred' ? digestNs : digestNs / 2;
   const lengths: [Part, number][] = [
     ['running', vm.requestedAfterNs + requestNs],
     ['halt', haltNs],

@@ -16,6 +16,7 @@ describe('compareDigests', () => {
       digestBefore: '0000000000000001',
       digestAfter: '0000000000000001',
       bytesRead: 8192,
+      bytesReadInFreeze: 16_384,
       changedPages: null,
     });
   });

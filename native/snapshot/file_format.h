@@ -113,6 +113,12 @@ template <class T>
 std::span<const std::byte> BytesOf(const T& value) {
   return std::as_bytes(std::span(&value, 1));
 }
+// The CRC of some pages of a chunk, a bit each in `pages`, one after another.
+uint64_t CrcOfPages(std::span<const uint64_t> page_crcs, uint64_t chunk, uint64_t pages);
+// The CRC of everything before the trailer, as it follows from all that is not data. `tables_crc`
+// of the header must be known.
+uint64_t ContentCrc(const FileHeader& header, const FileLayout& layout,
+                    std::span<const ChunkEntry> chunks);
 // Of a struct that ends with its own CRC.
 template <class T>
 uint64_t CrcBeforeLast(const T& value) {

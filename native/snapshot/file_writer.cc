@@ -1,48 +1,19 @@
 // Writing snapshots: the file format, and flat exports.
 #include <bit>
 #include <cstring>
-#include <mutex>
 #include <new>
 #include <utility>
 
+#include "memory/page_bytes.h"
 #include "port/file.h"
 #include "port/task_pool.h"
 #include "snapshot/file_format.h"
+#include "snapshot/first_problem.h"
 #include "snapshot/state_codec.h"
 #include "standstill/snapshot_file.h"
 
 namespace standstill {
 namespace {
-
-// The first thing that went wrong among parallel writes.
-class FirstError {
- public:
-  void Set(const FileError& error) {
-    const std::lock_guard lock(mutex_);
-    if (error_.number == 0) error_ = error;
-    failed_.store(true, std::memory_order_relaxed);
-  }
-  bool failed() const { return failed_.load(std::memory_order_relaxed); }
-  const FileError& error() const { return error_; }
-
- private:
-  std::mutex mutex_;
-  FileError error_;  // mutex_; read when the writes are over
-  std::atomic<bool> failed_{false};
-};
-
-Status Failed(const FileError& error, FileProblem* problem) {
-  *problem = {DescribeError(error), 0};
-  return Status::kFileFailed;
-}
-
-uint64_t CrcOfZeroes(uint64_t bytes) {
-  static constexpr std::array<std::byte, kPageBytes> kZeroes{};
-  uint64_t crc = 0;
-  for (; bytes != 0; bytes -= std::min<uint64_t>(bytes, kPageBytes))
-    crc = Crc64(crc, std::span(kZeroes).first(std::min<uint64_t>(bytes, kPageBytes)));
-  return crc;
-}
 
 void CopyPage(const PageTable& table, uint64_t page, std::byte* to) {
   table.Read(page * kPageBytes, to, kPageBytes);
@@ -65,10 +36,12 @@ bool WriteFlatChunk(const PageTable& table, uint64_t chunk, uint64_t present, ui
   return true;
 }
 
-PageSet PagesWithMemory(const PageTable& table) {
+// A page may have memory and be zero: one that the guest itself handed over was not looked at.
+PageSet PagesNotZero(const PageTable& table) {
   PageSet pages(table.pages());
   for (uint64_t page = 0; page < table.pages(); ++page) {
-    if (table.slot(page) != kZeroSlot) pages.Add(page);
+    const std::byte* const bytes = table.page(page);
+    if (bytes != nullptr && !IsZeroPage(bytes)) pages.Add(page);
   }
   return pages;
 }
@@ -107,7 +80,13 @@ class SnapshotWriter::Impl {
   }
   // Where everything is, and each chunk's CRC, of an uncompressed file.
   void Place();
-  uint64_t ContentCrc(const FileLayout& layout, std::span<const std::byte> tables) const;
+  bool AllWritten() const {
+    for (uint64_t chunk = 0; chunk < chunks.size(); ++chunk) {
+      const bool missing = chunk >= next_chunk || chunks[chunk].stored_bytes == 0;
+      if (missing && present.word(chunk) != 0) return false;
+    }
+    return true;
+  }
 
   const std::shared_ptr<const Snapshot> snapshot;
   const PageTable& table;
@@ -116,6 +95,7 @@ class SnapshotWriter::Impl {
   FileHeader header;
   std::vector<uint64_t> page_crcs;
   std::vector<ChunkEntry> chunks;
+  uint64_t next_chunk = 0;  // those before it are written
   std::unique_ptr<NewFile> file;
 };
 
@@ -134,7 +114,7 @@ Status SnapshotWriter::Create(const std::string& path, std::shared_ptr<const Sna
     const Status status = table.Diff(*options.base->table(), progress, &present);
     if (status != Status::kOk) return status;
   } else {
-    present = PagesWithMemory(table);
+    present = PagesNotZero(table);
   }
   std::unique_ptr<SnapshotWriter> writer(
       new SnapshotWriter(std::make_unique<Impl>(std::move(snapshot), options, std::move(present))));
@@ -144,7 +124,7 @@ Status SnapshotWriter::Create(const std::string& path, std::shared_ptr<const Sna
   if (!options.compressed) impl.Place();
   FileError error;
   impl.file = NewFile::Create(path, &error);
-  if (impl.file == nullptr) return Failed(error, problem);
+  if (impl.file == nullptr) return Refused(error, 0, problem);
   *out = std::move(writer);
   return Status::kOk;
 } catch (const std::bad_alloc&) {
@@ -152,17 +132,13 @@ Status SnapshotWriter::Create(const std::string& path, std::shared_ptr<const Sna
 }
 
 void SnapshotWriter::Impl::Place() {
-  const Crc64Shift page_shift(kPageBytes);
   const FileLayout all = layout();
   for (uint64_t chunk = 0; chunk < chunks.size(); ++chunk) {
-    if (present.word(chunk) == 0) continue;
-    uint64_t crc = 0;
-    for (uint64_t page = 0; page < all.chunk_pages(chunk); ++page) {
-      const uint64_t at = chunk * kChunkPages + page;
-      if (flat() || present.Holds(at)) crc = page_shift.Apply(crc) ^ page_crcs[at];
-    }
-    const uint64_t bytes = flat() ? all.chunk_pages(chunk) * kPageBytes : PayloadBytes(chunk);
-    chunks[chunk] = {bytes, crc};
+    const uint64_t word = present.word(chunk);
+    if (word == 0) continue;
+    const uint64_t pages = flat() ? PageSet::WordMask(all.pages, chunk) : word;
+    const uint64_t bytes = static_cast<uint64_t>(std::popcount(pages)) * kPageBytes;
+    chunks[chunk] = {bytes, CrcOfPages(page_crcs, chunk, pages)};
     header.data_bytes += bytes;
   }
   if (flat()) header.data_bytes = header.ram_bytes;
@@ -189,55 +165,50 @@ Status SnapshotWriter::WriteChunks(Progress& progress, FileProblem* problem) try
     offsets[chunk] = offset;
     offset += impl_->chunks[chunk].stored_bytes;
   }
-  FirstError failure;
+  FirstProblem first;
   progress.Begin(layout.chunks);
   TaskPool::Get().ParallelFor(layout.chunks, TaskPool::kAllThreads, [&](uint64_t chunk) {
-    if (progress.cancelled() || failure.failed()) return;
-    const uint64_t present = impl_->present.word(chunk);
-    FileError error;
-    bool written = true;
-    if (impl_->flat()) {
-      written = WriteFlatChunk(impl_->table, chunk, present, layout.data, *impl_->file, &error);
-    } else if (present != 0) {
-      thread_local std::vector<std::byte> pages;
-      ChunkPages(chunk, &pages);
-      written = impl_->file->Write(offsets[chunk], pages, &error);
-    }
-    if (!written) failure.Set(error);
+    if (progress.cancelled() || first.found()) return;
+    first.Run([&](FileProblem* found) {
+      FileError error;
+      bool written = true;
+      if (impl_->flat()) {
+        written = WriteFlatChunk(impl_->table, chunk, impl_->present.word(chunk), layout.data,
+                                 *impl_->file, &error);
+      } else if (impl_->present.word(chunk) != 0) {
+        thread_local std::vector<std::byte> pages;
+        ChunkPages(chunk, &pages);
+        written = impl_->file->Write(offsets[chunk], pages, &error);
+      }
+      return written ? Status::kOk : Refused(error, 0, found);
+    });
     progress.Add(1);
   });
-  if (failure.failed()) return Failed(failure.error(), problem);
-  return progress.cancelled() ? Status::kCancelled : Status::kOk;
+  if (first.found()) return first.Take(problem);
+  if (progress.cancelled()) return Status::kCancelled;
+  impl_->next_chunk = layout.chunks;
+  return Status::kOk;
 } catch (const std::bad_alloc&) {
   return Status::kOutOfMemory;
 }
 
 Status SnapshotWriter::PutChunk(uint64_t chunk, std::span<const std::byte> stored,
                                 FileProblem* problem) {
+  const bool present = impl_->present.word(chunk) != 0;
+  const bool fits = chunk >= impl_->next_chunk && present == !stored.empty() &&
+                    stored.size() <= kStoredChunkBytesMax;
+  if (!fits) return Status::kInvalidArgument;
+  impl_->next_chunk = chunk + 1;
   FileError error;
-  if (!impl_->file->Write(impl_->layout().trailer, stored, &error)) return Failed(error, problem);
+  if (!impl_->file->Write(impl_->layout().trailer, stored, &error))
+    return Refused(error, 0, problem);
   impl_->chunks[chunk] = {stored.size(), Crc64(0, stored)};
   impl_->header.data_bytes += stored.size();
   return Status::kOk;
 }
 
-uint64_t SnapshotWriter::Impl::ContentCrc(const FileLayout& layout,
-                                          std::span<const std::byte> tables) const {
-  uint64_t crc = Crc64(0, BytesOf(header));
-  crc = Crc64Combine(crc, header.tables_crc, tables.size());
-  const uint64_t padding = layout.data - layout.tables_end;
-  crc = Crc64Combine(crc, CrcOfZeroes(padding), padding);
-  for (uint64_t chunk = 0; chunk < layout.chunks; ++chunk) {
-    const ChunkEntry& entry = chunks[chunk];
-    const bool hole = entry.stored_bytes == 0;
-    if (hole && !flat()) continue;
-    const uint64_t bytes = hole ? layout.chunk_pages(chunk) * kPageBytes : entry.stored_bytes;
-    crc = Crc64Combine(crc, hole ? CrcOfZeroes(bytes) : entry.stored_crc, bytes);
-  }
-  return crc;
-}
-
 Status SnapshotWriter::Commit(FileProblem* problem) try {
+  if (!impl_->AllWritten()) return Status::kInvalidArgument;
   const FileLayout layout = impl_->layout();
   std::vector<std::byte> tables(layout.tables_end - layout.state);
   const auto put = [&](uint64_t offset, std::span<const std::byte> bytes) {
@@ -253,14 +224,14 @@ Status SnapshotWriter::Commit(FileProblem* problem) try {
   impl_->header.header_crc = CrcBeforeLast(impl_->header);
   FileTrailer trailer;
   trailer.file_bytes = layout.file_bytes;
-  trailer.content_crc = impl_->ContentCrc(layout, tables);
+  trailer.content_crc = ContentCrc(impl_->header, layout, impl_->chunks);
   trailer.trailer_crc = CrcBeforeLast(trailer);
   FileError error;
   NewFile& file = *impl_->file;
   const bool committed =
       file.Write(0, BytesOf(impl_->header), &error) && file.Write(layout.state, tables, &error) &&
       file.Write(layout.trailer, BytesOf(trailer), &error) && file.Commit(&error);
-  return committed ? Status::kOk : Failed(error, problem);
+  return committed ? Status::kOk : Refused(error, 0, problem);
 } catch (const std::bad_alloc&) {
   return Status::kOutOfMemory;
 }
@@ -270,25 +241,28 @@ Status SnapshotWriter::Commit(FileProblem* problem) try {
 Status ExportFlat(const Snapshot& snapshot, const std::string& path,
                   std::span<const std::byte> prefix, Progress& progress, FileProblem* problem) try {
   const PageTable& table = *snapshot.table();
-  const PageSet present = PagesWithMemory(table);
+  const PageSet present = PagesNotZero(table);
   FileError error;
   const std::unique_ptr<NewFile> file = NewFile::Create(path, &error);
   if (file == nullptr || !file->SetSize(prefix.size() + snapshot.state().ram_bytes, &error) ||
       !file->Write(0, prefix, &error)) {
-    return Failed(error, problem);
+    return Refused(error, 0, problem);
   }
-  FirstError failure;
+  FirstProblem first;
   progress.Begin(present.word_count());
   TaskPool::Get().ParallelFor(present.word_count(), TaskPool::kAllThreads, [&](uint64_t chunk) {
-    if (progress.cancelled() || failure.failed()) return;
-    FileError refused;
-    if (!WriteFlatChunk(table, chunk, present.word(chunk), prefix.size(), *file, &refused))
-      failure.Set(refused);
+    if (progress.cancelled() || first.found()) return;
+    first.Run([&](FileProblem* found) {
+      FileError refused;
+      return WriteFlatChunk(table, chunk, present.word(chunk), prefix.size(), *file, &refused)
+                 ? Status::kOk
+                 : Refused(refused, 0, found);
+    });
     progress.Add(1);
   });
-  if (failure.failed()) return Failed(failure.error(), problem);
+  if (first.found()) return first.Take(problem);
   if (progress.cancelled()) return Status::kCancelled;
-  return file->Commit(&error) ? Status::kOk : Failed(error, problem);
+  return file->Commit(&error) ? Status::kOk : Refused(error, 0, problem);
 } catch (const std::bad_alloc&) {
   return Status::kOutOfMemory;
 }

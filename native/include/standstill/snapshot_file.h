@@ -32,7 +32,7 @@ struct FileProblem {
 struct SaveOptions {
   bool compressed = false;
   SnapshotId id{};
-  std::shared_ptr<const Snapshot> base;  // differential: only what differs from it is written
+  std::shared_ptr<const Snapshot> base = {};  // differential: only what differs from it is written
   SnapshotId base_id{};
 };
 
@@ -51,10 +51,13 @@ class SnapshotWriter {
   // Writes all chunks, uncompressed.
   Status WriteChunks(Progress& progress, FileProblem* problem);
   // Or, compressed: for each chunk in order, what to compress (nothing: skip it), and the result.
+  // kInvalidArgument for one out of order, or that got longer than the format allows (by 1 KiB).
   uint64_t chunk_count() const;
   void ChunkPages(uint64_t chunk, std::vector<std::byte>* out) const;
   Status PutChunk(uint64_t chunk, std::span<const std::byte> stored, FileProblem* problem);
 
+  // kInvalidArgument before all chunks are written; kFileFailed: the path has its old file or, where
+  // the folder alone could not be flushed, the new one.
   Status Commit(FileProblem* problem);
 
  private:
@@ -104,9 +107,11 @@ class SnapshotLoader {
 
   // Reads all chunks of an uncompressed file. kSnapshotDamaged, kFileFailed, kCancelled.
   Status ReadChunks(Progress& progress, FileProblem* problem);
-  // Or, compressed: a chunk's pages as they were given to the compressor. kSnapshotDamaged.
+  // Or, compressed: a chunk's pages as they were given to the compressor, each chunk once.
+  // kSnapshotDamaged, kInvalidArgument.
   Status PutChunk(uint64_t chunk, std::span<const std::byte> pages, FileProblem* problem);
 
+  // kInvalidArgument before all chunks with pages were put.
   Status Finish(std::shared_ptr<const Snapshot>* out);
 
  private:

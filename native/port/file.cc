@@ -61,7 +61,8 @@ void RemoveLeftovers(const std::string& folder, const std::string& name) {
 // ── Reading ───────────────────────────────────────────────────────────────────────────────────
 
 std::unique_ptr<ReadableFile> ReadableFile::Open(const std::string& path, FileError* error) {
-  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  // Not to wait for the other end of a pipe.
+  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0) {
     Fail(error, "open");
     return nullptr;

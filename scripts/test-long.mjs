@@ -7,12 +7,16 @@ import { join } from 'node:path';
 import { STAGES } from './test/stages.mjs';
 import { root, run } from './test/tools.mjs';
 
+const LIMIT_SECONDS = 4 * 3600;
+
 const build = STAGES.find((stage) => stage.name === 'native').commands.slice(0, 2);
 for (const command of build) {
-  if (!(await run(command)).ok) process.exit(1);
+  if (!(await run(command, { seconds: LIMIT_SECONDS })).ok) process.exit(1);
 }
 const from = Date.now();
-const soak = await run([join('build-tests', 'plain', 'standstill_soak'), '--cycles', '1000000']);
+const soak = await run([join('build-tests', 'plain', 'standstill_soak'), '--cycles', '1000000'], {
+  seconds: LIMIT_SECONDS,
+});
 const commit = spawnSync('git', ['describe', '--always', '--dirty', '--abbrev=12'], {
   cwd: root,
   encoding: 'utf8',

@@ -6,6 +6,9 @@ import { root, run } from './tools.mjs';
 
 const { budgetSeconds, skips: allowedSkips } = JSON.parse(readFileSync(join(root, '.ci', 'stages.json'), 'utf8'));
 
+// A stage that takes this many times its budget does not end by itself: it is stopped, and has failed.
+const LIMIT_OF_BUDGET = 2;
+
 async function runStage(stage) {
   const from = Date.now();
   const finish = (counts) => ({ name: stage.name, seconds: (Date.now() - from) / 1000, ...counts });
@@ -16,11 +19,12 @@ async function runStage(stage) {
   const results = [];
   for (const command of stage.commands) {
     console.log(`\n▶ ${stage.name}: ${command.join(' ')}`);
-    const result = await run(command);
+    const spent = (Date.now() - from) / 1000;
+    const result = await run(command, { seconds: LIMIT_OF_BUDGET * budgetSeconds[stage.name] - spent });
     output += result.output;
     results.push(result.ok);
     if (!result.ok) {
-      console.log(`✗ ${stage.name}: ${command[0]} ended with ${result.outcome}`);
+      console.log(`✗ ${stage.name}: ${command[0]} ended: ${result.outcome}`);
       break;
     }
   }

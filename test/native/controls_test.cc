@@ -168,7 +168,9 @@ bool SomeCopyDiffers(int copies) {
 
 }  // namespace
 
-TEST_CASE("control skip-handover: a live copy differs from the twin at its step") {
+// What this control plants is a data race, which the thread sanitizer finds before any proof does.
+TEST_CASE("control skip-handover: a live copy differs from the twin at its step" *
+          doctest::skip(kThreadSanitizer)) {
   CHECK_FALSE(SomeCopyDiffers(5));
   const Armed armed(Control::kSkipHandover, true);
   CHECK(SomeCopyDiffers(500));
@@ -196,7 +198,8 @@ bool SomeProofIsRed(int proofs) {
 
 }  // namespace
 
-TEST_CASE("control skip-handover: a deferred proof reads what the guest wrote after the release") {
+TEST_CASE("control skip-handover: a deferred proof reads what the guest wrote after the release" *
+          doctest::skip(kThreadSanitizer)) {
   CHECK_FALSE(SomeProofIsRed(5));
   const Armed armed(Control::kSkipHandover, true);
   CHECK(SomeProofIsRed(500));

@@ -237,7 +237,8 @@ class Buffer {
   std::byte* OfBytes(uint64_t bytes) {
     if (bytes <= bytes_) return start_;
     if (start_ != nullptr) Unmap(start_, bytes_ + 2 * kPageBytes);
-    std::byte* const reservation = MapGuardedShared("standstill-bench", bytes, kPageBytes);
+    std::byte* const reservation =
+        Memfd("standstill-bench", bytes).MapGuarded(Memfd::Sharing::kShared, kPageBytes);
     if (reservation == nullptr) std::abort();
     start_ = reservation;
     bytes_ = bytes;

@@ -122,15 +122,28 @@ Vm::~Vm() {
 }
 
 Status Vm::Create(const VmConfig& config, std::shared_ptr<Vm>* out) try {
+  std::unique_ptr<GuestRam> ram;
+  if (const Status status = GuestRam::Create(config.ram_bytes, config.prefault, &ram);
+      status != Status::kOk) {
+    return status;
+  }
+  std::unique_ptr<Impl> impl;
+  if (const Status status = Impl::Build(config, std::move(ram), &impl); status != Status::kOk)
+    return status;
+  config.program->init({impl->guest->registers(), *impl->ram, impl->config.params, config.seed});
+  return Impl::Open(std::move(impl), out);
+} catch (const std::bad_alloc&) {
+  return Status::kOutOfMemory;
+}
+
+Status Vm::Impl::Build(const VmConfig& config, std::unique_ptr<GuestRam> ram,
+                       std::unique_ptr<Impl>* out) {
   if (config.program == nullptr || !(config.duty_cycle > 0 && config.duty_cycle <= 1) ||
       !ParamsInRange(*config.program, config.params)) {
     return Status::kInvalidArgument;
   }
   auto impl = std::make_unique<Impl>(config);
-  if (const Status status = GuestRam::Create(config.ram_bytes, config.prefault, &impl->ram);
-      status != Status::kOk) {
-    return status;
-  }
+  impl->ram = std::move(ram);
   if (const Status status = WriteMarks::Create(impl->ram->pages(), &impl->marks);
       status != Status::kOk)
     return status;
@@ -138,7 +151,11 @@ Status Vm::Create(const VmConfig& config, std::shared_ptr<Vm>* out) try {
   impl->guest = std::make_unique<GuestThread>(GuestThread::Setup{
       *config.program, *impl->ram, impl->gate, impl->clock, impl->marks->active(),
       config.duty_cycle, [inside] { inside->OnSelfHalt(); }});
-  config.program->init({impl->guest->registers(), *impl->ram, impl->config.params, config.seed});
+  *out = std::move(impl);
+  return Status::kOk;
+}
+
+Status Vm::Impl::Open(std::unique_ptr<Impl> impl, std::shared_ptr<Vm>* out) {
 #if STANDSTILL_CONTROLS
   impl->audit = std::make_unique<ShadowAudit>(*impl->ram);
 #endif
@@ -152,8 +169,6 @@ Status Vm::Create(const VmConfig& config, std::shared_ptr<Vm>* out) try {
   if (!vm->impl_->guest->Start()) return Status::kThreadFailed;
   *out = std::move(vm);
   return Status::kOk;
-} catch (const std::bad_alloc&) {
-  return Status::kOutOfMemory;
 }
 
 const VmConfig& Vm::config() const {

@@ -28,6 +28,11 @@ class Vm::Impl {
   explicit Impl(const VmConfig& config)
       : config(config), store(config.page_store), params(config.params), seed(config.seed) {}
 
+  // A VM about to be, its guest thread not started; and its beginning, halted.
+  static Status Build(const VmConfig& config, std::unique_ptr<GuestRam> ram,
+                      std::unique_ptr<Impl>* out);
+  static Status Open(std::unique_ptr<Impl> impl, std::shared_ptr<Vm>* out);
+
   bool halted() const { return gate.state() == PauseGate::kHalted; }
   bool faulted() const { return halted() && guest->faulted(); }
 
@@ -50,6 +55,8 @@ class Vm::Impl {
   Status BeginRollback(const MachineState& to, Progress* progress, Operation* operation);
   Status FindPagesToRestore(const PageTable& to, uint64_t* epoch, PageSet* pages);
   void Restore(const Snapshot& snapshot, const PageSet& pages, uint64_t epoch);
+  // The same, where RAM equals the snapshot's already.
+  void Adopt(const Snapshot& snapshot, const PageSet& pages, uint64_t epoch);
 
   void OnSelfHalt();                   // guest thread
   void FinishRunUntil(Status status);  // calls a pending RunUntil back

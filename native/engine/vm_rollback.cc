@@ -70,8 +70,12 @@ Status Vm::Impl::FindPagesToRestore(const PageTable& to, uint64_t* epoch, PageSe
 }
 
 void Vm::Impl::Restore(const Snapshot& snapshot, const PageSet& pages, uint64_t epoch) {
+  RestorePages(*ram, *snapshot.table(), pages);
+  Adopt(snapshot, pages, epoch);
+}
+
+void Vm::Impl::Adopt(const Snapshot& snapshot, const PageSet& pages, uint64_t epoch) {
   const std::shared_ptr<const PageTable>& table = snapshot.table();
-  RestorePages(*ram, *table, pages);
   marks->RecordWritten(pages);
   // Another host's pages are not for this one's snapshots to share.
   const bool sharable = table->store() == store;

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <atomic>
 #include <new>
+#include <utility>
 
+#include "memory/ram_image.h"
 #include "port/memory.h"
 #include "port/task_pool.h"
 
@@ -15,8 +17,12 @@ constexpr uint64_t kPrefaultChunkBytes = uint64_t{4} << 20;
 
 }  // namespace
 
-GuestRam::GuestRam(std::byte* reservation, uint64_t size_bytes)
-    : reservation_(reservation), base_(reservation + kGuardBytes), size_bytes_(size_bytes) {}
+GuestRam::GuestRam(std::byte* reservation, uint64_t size_bytes,
+                   std::shared_ptr<const RamImage> image)
+    : reservation_(reservation),
+      base_(reservation + kGuardBytes),
+      size_bytes_(size_bytes),
+      image_(std::move(image)) {}
 
 GuestRam::~GuestRam() {
   Unmap(reservation_, size_bytes_ + 2 * kGuardBytes);
@@ -27,11 +33,12 @@ Status GuestRam::Create(uint64_t size_bytes, bool prefault, std::unique_ptr<Gues
     return Status::kInvalidArgument;
   }
   if (size_bytes > PhysicalMemoryBytes()) return Status::kOutOfMemory;
-  std::byte* reservation = MapGuardedShared("standstill-guest-ram", size_bytes, kGuardBytes);
-  if (reservation == nullptr) return Status::kOutOfMemory;
-  std::unique_ptr<GuestRam> ram(new (std::nothrow) GuestRam(reservation, size_bytes));
-  if (ram == nullptr) {
-    Unmap(reservation, size_bytes + 2 * kGuardBytes);
+  // The descriptor is only needed to make the mapping: a thousand VMs must not use up a process's
+  // limit.
+  const Memfd file("standstill-guest-ram", size_bytes);
+  std::unique_ptr<GuestRam> ram;
+  if (!file.ok() || Adopt(file.MapGuarded(Memfd::Sharing::kShared, kGuardBytes), size_bytes,
+                          nullptr, &ram) != Status::kOk) {
     return Status::kOutOfMemory;
   }
   if (prefault) {
@@ -46,6 +53,21 @@ Status GuestRam::Create(uint64_t size_bytes, bool prefault, std::unique_ptr<Gues
   }
   *out = std::move(ram);
   return Status::kOk;
+}
+
+Status GuestRam::Create(std::shared_ptr<const RamImage> image, std::unique_ptr<GuestRam>* out) {
+  const Memfd& file = image->file;
+  return Adopt(file.MapGuarded(Memfd::Sharing::kCopyOnWrite, kGuardBytes), file.bytes(),
+               std::move(image), out);
+}
+
+Status GuestRam::Adopt(std::byte* reservation, uint64_t size_bytes,
+                       std::shared_ptr<const RamImage> image, std::unique_ptr<GuestRam>* out) {
+  if (reservation == nullptr) return Status::kOutOfMemory;
+  out->reset(new (std::nothrow) GuestRam(reservation, size_bytes, std::move(image)));
+  if (*out != nullptr) return Status::kOk;
+  Unmap(reservation, size_bytes + 2 * kGuardBytes);
+  return Status::kOutOfMemory;
 }
 
 }  // namespace standstill

@@ -27,7 +27,7 @@ class MappedArray {
   // Once. False where the machine refuses the mapping.
   bool Create(uint64_t count) {
     data_ = reinterpret_cast<T*>(MapAnonymous(count * sizeof(T)));
-    count_ = count;
+    count_ = data_ != nullptr ? count : 0;
     return data_ != nullptr;
   }
 

@@ -15,19 +15,6 @@
 namespace standstill {
 namespace {
 
-// The descriptor is only needed to make the mapping: a thousand VMs must not use up a process's
-// limit.
-int SealedMemfd(const char* name, uint64_t bytes) {
-  const int fd = static_cast<int>(syscall(SYS_memfd_create, name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
-  if (fd < 0) return -1;
-  if (ftruncate(fd, static_cast<off_t>(bytes)) == 0 &&
-      fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0) {
-    return fd;
-  }
-  close(fd);
-  return -1;
-}
-
 std::byte* OrNull(void* mapped) {
   return mapped == MAP_FAILED ? nullptr : static_cast<std::byte*>(mapped);
 }
@@ -51,24 +38,60 @@ std::byte* MapHuge(uint64_t bytes, uint64_t alignment_bytes) {
   return aligned;
 }
 
-std::byte* MapGuardedShared(const char* name, uint64_t bytes, uint64_t guard_bytes) {
-  const int fd = SealedMemfd(name, bytes);
-  if (fd < 0) return nullptr;
-  const uint64_t reserved_bytes = bytes + 2 * guard_bytes;
-  std::byte* reservation = OrNull(
-      mmap(nullptr, reserved_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
-  if (reservation != nullptr && mmap(reservation + guard_bytes, bytes, PROT_READ | PROT_WRITE,
-                                     MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED) {
-    Unmap(reservation, reserved_bytes);
-    reservation = nullptr;
-  }
-  close(fd);
-  return reservation;
-}
-
 void Unmap(std::byte* start, uint64_t bytes) {
   munmap(start, bytes);
 }
+
+// ── Files in memory ───────────────────────────────────────────────────────────────────────────
+
+Memfd::Memfd(const char* name, uint64_t bytes)
+    : bytes_(bytes),
+      descriptor_(
+          static_cast<int>(syscall(SYS_memfd_create, name, MFD_CLOEXEC | MFD_ALLOW_SEALING))) {
+  if (descriptor_ < 0) return;
+  if (ftruncate(descriptor_, static_cast<off_t>(bytes)) == 0 &&
+      fcntl(descriptor_, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) == 0) {
+    return;
+  }
+  close(descriptor_);
+  descriptor_ = -1;
+}
+
+Memfd::~Memfd() {
+  if (descriptor_ >= 0) close(descriptor_);
+}
+
+bool Memfd::Write(uint64_t offset, std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written =
+        pwrite(descriptor_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return false;
+    offset += static_cast<uint64_t>(written);
+    bytes = bytes.subspan(static_cast<size_t>(written));
+  }
+  return true;
+}
+
+bool Memfd::SealWrites() {
+  return fcntl(descriptor_, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SEAL) == 0;
+}
+
+std::byte* Memfd::MapGuarded(Sharing sharing, uint64_t guard_bytes) const {
+  const uint64_t reserved_bytes = bytes_ + 2 * guard_bytes;
+  std::byte* const reservation = OrNull(
+      mmap(nullptr, reserved_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
+  if (reservation == nullptr) return nullptr;
+  const int flags = sharing == Sharing::kShared ? MAP_SHARED : MAP_PRIVATE | MAP_NORESERVE;
+  if (mmap(reservation + guard_bytes, bytes_, PROT_READ | PROT_WRITE, flags | MAP_FIXED,
+           descriptor_, 0) != MAP_FAILED) {
+    return reservation;
+  }
+  Unmap(reservation, reserved_bytes);
+  return nullptr;
+}
+
+// ── Pages ─────────────────────────────────────────────────────────────────────────────────────
 
 bool Populate(std::byte* start, uint64_t bytes) {
   if (madvise(start, bytes, MADV_POPULATE_WRITE) == 0) return true;

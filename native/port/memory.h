@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 namespace standstill {
 
@@ -13,10 +14,32 @@ std::byte* MapAnonymous(uint64_t bytes);
 // The same at an address that is a multiple of `alignment_bytes` (a power of two), in huge pages
 // where the kernel has them.
 std::byte* MapHuge(uint64_t bytes, uint64_t alignment_bytes);
-// A sealed shared memfd mapping with an inaccessible region of `guard_bytes` on both sides; answers
-// the start of the reservation (the first guard). nullptr where the machine refuses.
-std::byte* MapGuardedShared(const char* name, uint64_t bytes, uint64_t guard_bytes);
 void Unmap(std::byte* start, uint64_t bytes);
+
+// A file in memory, of a size that cannot be changed. Its mappings outlive it.
+class Memfd {
+ public:
+  Memfd(const char* name, uint64_t bytes);
+  ~Memfd();
+  Memfd(const Memfd&) = delete;
+  Memfd& operator=(const Memfd&) = delete;
+
+  bool ok() const { return descriptor_ >= 0; }  // false where the machine refused it
+  uint64_t bytes() const { return bytes_; }
+  // Of any thread. False where the machine has no memory for it.
+  bool Write(uint64_t offset, std::span<const std::byte> bytes);
+  // From here on nobody can write to it. False while a shared mapping of it is there.
+  bool SealWrites();
+
+  enum class Sharing : int { kShared, kCopyOnWrite };
+  // A mapping with an inaccessible region of `guard_bytes` on both sides; answers the start of the
+  // reservation (the first guard). nullptr where the machine refuses.
+  std::byte* MapGuarded(Sharing sharing, uint64_t guard_bytes) const;
+
+ private:
+  const uint64_t bytes_;
+  int descriptor_;
+};
 
 // Makes every page of the range present and writable. False where the machine has no memory for it.
 bool Populate(std::byte* start, uint64_t bytes);

@@ -48,7 +48,7 @@ Status PageStore::Reserve(uint64_t count, PageReservation* out) try {
   std::vector<uint64_t> fresh;
   {
     const std::lock_guard lock(mutex_);
-    if (count > slot_limit() - used_slots_) return Status::kSnapshotLimit;
+    if (count > free_pages()) return Status::kSnapshotLimit;
     while (slots.size() < count) {
       if (has_room_.empty()) {
         has_room_.insert(blocks_.size());
@@ -138,10 +138,21 @@ uint64_t PageStore::Crc(PageSlot slot) {
   return crc;
 }
 
+Status PageStore::Charge(uint64_t pages, std::shared_ptr<const void>* out) {
+  const std::lock_guard lock(mutex_);
+  if (pages > free_pages()) return Status::kSnapshotLimit;
+  charged_pages_ += pages;
+  *out = std::shared_ptr<const void>(this, [store = shared_from_this(), pages](const void*) {
+    const std::lock_guard held(store->mutex_);
+    store->charged_pages_ -= pages;
+  });
+  return Status::kOk;
+}
+
 PageStoreUsage PageStore::usage() {
   const std::lock_guard lock(mutex_);
-  return {block_limit_ * kBlockBytes, (used_slots_ - 1) * kPageBytes,
-          resident_blocks_ * kBlockBytes};
+  return {block_limit_ * kBlockBytes, (used_slots_ - 1 + charged_pages_) * kPageBytes,
+          resident_blocks_ * kBlockBytes + charged_pages_ * kPageBytes};
 }
 
 }  // namespace standstill

@@ -74,6 +74,8 @@ class PageStore : public std::enable_shared_from_this<PageStore> {
   // kSnapshotLimit where the cap leaves no room for `count` pages, kOutOfMemory where the machine
   // refuses them.
   Status Reserve(uint64_t count, PageReservation* out);
+  // Counts so many pages of memory elsewhere against the cap. kSnapshotLimit.
+  Status Charge(uint64_t pages, std::shared_ptr<const void>* out);
   PageStoreUsage usage();
 
   std::byte* page(PageSlot slot) { return base_ + uint64_t{slot} * kPageBytes; }
@@ -94,6 +96,7 @@ class PageStore : public std::enable_shared_from_this<PageStore> {
 
   explicit PageStore(uint64_t block_limit) : block_limit_(block_limit) {}
   uint64_t slot_limit() const { return block_limit_ * kBlockSlots; }
+  uint64_t free_pages() const { return slot_limit() - used_slots_ - charged_pages_; }  // mutex_
   std::byte* block_base(uint64_t block) { return base_ + block * kBlockBytes; }
   // With mutex_ held: up to `count` slots of one block, which gets memory where it has none.
   void TakeFrom(uint64_t block, uint64_t count, std::vector<PageSlot>* slots);
@@ -108,6 +111,7 @@ class PageStore : public std::enable_shared_from_this<PageStore> {
   std::vector<Block> blocks_;     // mutex_; those that were ever used
   std::set<uint64_t> has_room_;   // mutex_; of those the ones with a free slot, the lowest first
   uint64_t used_slots_ = 1;       // mutex_; slot 0 is the page of zeroes
+  uint64_t charged_pages_ = 0;    // mutex_
   uint64_t resident_blocks_ = 0;  // mutex_
   uint64_t idle_blocks_ = 0;      // mutex_; resident and wholly free
 };

@@ -118,6 +118,19 @@ Status PageTable::PageCrcs(Progress& progress, std::vector<uint64_t>* crcs) cons
   return Status::kOutOfMemory;
 }
 
+Status PageTable::WriteTo(Memfd& file, Progress& progress) const {
+  std::atomic<bool> written{true};
+  const Status status = ForLeafGroups(leaf_count(), progress, [&](uint64_t first, uint64_t last) {
+    for (uint64_t at = first * PageLeaf::kPages; at < std::min(pages_, last * PageLeaf::kPages);
+         ++at) {
+      const std::byte* const from = page(at);
+      if (from != nullptr && !file.Write(at * kPageBytes, {from, kPageBytes}))
+        written.store(false, std::memory_order_relaxed);
+    }
+  });
+  return written.load(std::memory_order_relaxed) ? status : Status::kOutOfMemory;
+}
+
 SnapshotUsage PageTable::Usage() const {
   SnapshotUsage usage;
   for (uint64_t page = 0; page < pages_; ++page) {

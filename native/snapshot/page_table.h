@@ -12,6 +12,7 @@
 #include <memory>
 #include <vector>
 
+#include "port/memory.h"
 #include "snapshot/page_store.h"
 #include "standstill/page_set.h"
 #include "standstill/progress.h"
@@ -72,6 +73,8 @@ class PageTable {
   // One for each page. kCancelled.
   Status PageCrcs(Progress& progress, std::vector<uint64_t>* crcs) const;
   SnapshotUsage Usage() const;
+  // Writes the RAM to a file of its size, which reads as zero. In parallel. kOutOfMemory, kCancelled.
+  Status WriteTo(Memfd& file, Progress& progress) const;
 
   // Adds the pages that may differ from the other's, of this size: a superset, found without
   // reading any.

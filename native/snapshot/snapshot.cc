@@ -2,6 +2,7 @@
 
 #include <new>
 
+#include "memory/ram_image.h"
 #include "snapshot/page_table.h"
 
 namespace standstill {
@@ -43,7 +44,31 @@ Status Snapshot::Read(uint64_t gpa, uint64_t length, std::vector<std::byte>* out
 }
 
 SnapshotUsage Snapshot::Usage() const {
-  return table_->Usage();
+  SnapshotUsage usage = table_->Usage();
+  const std::lock_guard lock(image_mutex_);
+  if (image_ != nullptr) usage.image_pages = table_->pages() - usage.zero_pages;
+  return usage;
+}
+
+Status Snapshot::Image(Progress& progress, std::shared_ptr<const RamImage>* out) const try {
+  const std::lock_guard lock(image_mutex_);
+  if (image_ == nullptr) {
+    std::shared_ptr<const void> charge;
+    const uint64_t pages = table_->pages() - table_->Usage().zero_pages;
+    if (const Status status = table_->store()->Charge(pages, &charge); status != Status::kOk)
+      return status;
+    const std::shared_ptr<RamImage> image(
+        new RamImage{std::move(charge), {"standstill-ram-image", state_.ram_bytes}});
+    if (!image->file.ok()) return Status::kOutOfMemory;
+    if (const Status status = table_->WriteTo(image->file, progress); status != Status::kOk)
+      return status;
+    if (!image->file.SealWrites()) return Status::kOutOfMemory;
+    image_ = image;
+  }
+  *out = image_;
+  return Status::kOk;
+} catch (const std::bad_alloc&) {
+  return Status::kOutOfMemory;
 }
 
 }  // namespace standstill

@@ -1,5 +1,6 @@
-// GuestRam: one VM's memory. A shared memfd mapping, sealed against shrinking and growing, between
-// two guard regions; the owner of the mapping and the host's only checked way into it.
+// GuestRam: one VM's memory. A memfd mapping, sealed against shrinking and growing, between two
+// guard regions; the owner of the mapping and the host's only checked way into it. A clone's is a
+// private mapping of its snapshot's image, of which the kernel copies what is written.
 //
 // Threads: creation and destruction by one thread. Reads and writes are plain; the caller holds the
 // right to them: the guest thread while the guest runs, a lease (lease.h) while it is halted.
@@ -15,6 +16,8 @@
 
 namespace standstill {
 
+class RamImage;
+
 inline constexpr uint64_t kRamBytesMin = uint64_t{1} << 20;
 inline constexpr uint64_t kRamBytesMax = uint64_t{64} << 30;
 
@@ -25,6 +28,8 @@ class GuestRam {
   // threads. kOutOfMemory where it is more than the machine's memory, or the machine refuses the
   // mapping or the pages.
   static Status Create(uint64_t size_bytes, bool prefault, std::unique_ptr<GuestRam>* out);
+  // Reads as the image, and shares its memory. kOutOfMemory where the machine refuses the mapping.
+  static Status Create(std::shared_ptr<const RamImage> image, std::unique_ptr<GuestRam>* out);
   ~GuestRam();
   GuestRam(const GuestRam&) = delete;
   GuestRam& operator=(const GuestRam&) = delete;
@@ -40,11 +45,14 @@ class GuestRam {
   }
 
  private:
-  GuestRam(std::byte* reservation, uint64_t size_bytes);
+  GuestRam(std::byte* reservation, uint64_t size_bytes, std::shared_ptr<const RamImage> image);
+  static Status Adopt(std::byte* reservation, uint64_t size_bytes,
+                      std::shared_ptr<const RamImage> image, std::unique_ptr<GuestRam>* out);
 
   std::byte* reservation_;
   std::byte* base_;
   uint64_t size_bytes_;
+  std::shared_ptr<const RamImage> image_;  // null but for a clone
 };
 
 }  // namespace standstill

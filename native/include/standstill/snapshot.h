@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@ namespace standstill {
 
 class PageStore;
 class PageTable;
+struct RamImage;
 
 inline constexpr uint64_t kSnapshotLimitBytesMin = uint64_t{2} << 20;
 inline constexpr uint64_t kSnapshotLimitBytesMax = uint64_t{1} << 40;
@@ -58,6 +60,7 @@ struct SnapshotUsage {
   uint64_t zero_pages = 0;     // no memory
   uint64_t shared_pages = 0;   // that other snapshots, or the VM's last one, hold too
   uint64_t private_pages = 0;  // freed with it
+  uint64_t image_pages = 0;    // of the image that its clones share, once there is one
 };
 
 class Snapshot {
@@ -78,10 +81,15 @@ class Snapshot {
   // kInvalidArgument outside of RAM.
   Status Read(uint64_t gpa, uint64_t length, std::vector<std::byte>* out) const;
   SnapshotUsage Usage() const;
+  // The RAM for clones to map. Made at the first call, in memory of its own under the same cap, and
+  // kept as long as the snapshot or a clone is there. kSnapshotLimit, kOutOfMemory, kCancelled.
+  Status Image(Progress& progress, std::shared_ptr<const RamImage>* out) const;
 
  private:
   const MachineState state_;
   const std::shared_ptr<const PageTable> table_;
+  mutable std::mutex image_mutex_;
+  mutable std::shared_ptr<const RamImage> image_;  // image_mutex_
 };
 
 }  // namespace standstill

@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,13 @@ struct VmConfig {
   double duty_cycle = 1;  // share of the time in which steps run, in (0, 1]
   bool prefault = false;
   std::shared_ptr<PageStore> page_store = nullptr;  // for its snapshots; null: one of its own
+};
+
+// How a VM begins at a snapshot. Program, parameters, RAM size and seed are the snapshot's, whatever
+// the configuration says.
+struct RestoreOptions {
+  bool clone = false;              // share the memory of the snapshot's image, copy-on-write
+  std::optional<uint64_t> reseed = {};  // lets chance go another way from here on
 };
 
 struct PauseResult {
@@ -118,6 +126,11 @@ class Vm {
   // kInvalidArgument (a size, a share or a parameter out of its range), kOutOfMemory,
   // kThreadFailed.
   static Status Create(const VmConfig& config, std::shared_ptr<Vm>* out);
+  // A VM in state paused, at the snapshot's step. kInvalidArgument (a share), kOutOfMemory,
+  // kThreadFailed, kSnapshotLimit (a clone's image), kCancelled.
+  static Status Restore(const VmConfig& config, const Snapshot& snapshot,
+                        const RestoreOptions& options, Progress& progress,
+                        std::shared_ptr<Vm>* out);
   ~Vm();
   Vm(const Vm&) = delete;
   Vm& operator=(const Vm&) = delete;

@@ -19,6 +19,15 @@
 
 namespace standstill::testing {
 
+// Hidden ones too.
+inline std::vector<std::string> NamesIn(const std::string& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(folder))
+    names.push_back(entry.path().filename());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
 class TestFolder {
  public:
   TestFolder() {
@@ -35,14 +44,7 @@ class TestFolder {
 
   const std::string& path() const { return path_; }
   std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-  // Hidden ones too.
-  std::vector<std::string> names() const {
-    std::vector<std::string> names;
-    for (const auto& entry : std::filesystem::directory_iterator(path_))
-      names.push_back(entry.path().filename());
-    std::sort(names.begin(), names.end());
-    return names;
-  }
+  std::vector<std::string> names() const { return NamesIn(path_); }
 
  private:
   std::string path_;
@@ -177,5 +179,40 @@ inline std::shared_ptr<Vm> MakeVmOn(const std::shared_ptr<PageStore>& store,
   REQUIRE(Vm::Create(config, &vm) == Status::kOk);
   return vm;
 }
+
+// Two snapshots of one VM, the later to be saved over the earlier.
+struct SnapshotPair {
+  SnapshotPair() : store(MakePageStore()) {
+    const auto vm = MakeVmOn(store, "page-writer", {.ram_bytes = kOddRamBytes, .seed = 5});
+    RunTo(*vm, 30);
+    older = SnapshotOf(*vm);
+    RunTo(*vm, 60);
+    newer = SnapshotOf(*vm);
+  }
+  // As another process has saved them, neither on the other.
+  SnapshotPair(const std::string& older_path, const std::string& newer_path)
+      : store(MakePageStore()),
+        older(LoadWhole(older_path, store)),
+        newer(LoadWhole(newer_path, store)) {}
+  // Every form in which the later one can be saved.
+  std::vector<SaveOptions> forms() const {
+    return {{}, {.compressed = true}, {.base = older}, {.compressed = true, .base = older}};
+  }
+  // Which of the two the file holds, whole. Null: neither.
+  SnapshotPointer Find(const std::string& path) const {
+    const auto file = Open(path).file;
+    REQUIRE(file != nullptr);
+    const auto loaded = LoadWhole(path, store, file->differential() ? older : nullptr);
+    for (const SnapshotPointer& each : {older, newer}) {
+      if (DigestOf(*loaded) == DigestOf(*each) && StateBytes(*loaded) == StateBytes(*each))
+        return each;
+    }
+    return nullptr;
+  }
+
+  std::shared_ptr<PageStore> store;
+  SnapshotPointer older;
+  SnapshotPointer newer;
+};
 
 }  // namespace standstill::testing

@@ -24,7 +24,8 @@ TEST_CASE("file fault: whichever call of a save fails, the path has the old file
     for (const FileFault kind : {FileFault::kError, FileFault::kShort, FileFault::kInterrupted}) {
       int refused = 0;
       size_t calls = 0;
-      for (size_t at = 1; calls + 1 >= at; ++at) {
+      for (size_t at = 1, last = 0; calls >= last; ++at) {
+        last = at;
         CAPTURE(static_cast<int>(kind));
         CAPTURE(at);
         REQUIRE(Save(pair.older, path) == Status::kOk);
@@ -60,7 +61,8 @@ TEST_CASE("file fault: whichever call of an export fails, the same") {
   const std::string path = folder / "flat";
   const SnapshotPair pair;
   size_t calls = 0;
-  for (size_t at = 1; calls + 1 >= at; ++at) {
+  for (size_t at = 1, last = 0; calls >= last; at += Rounds(1, 4)) {
+    last = at;
     CAPTURE(at);
     Progress progress;
     FileProblem problem;
@@ -101,7 +103,8 @@ TEST_CASE("file fault: whichever read fails is reported as such, and no page is 
     const uint64_t held = UsageOf(*store).held_bytes;
     for (const FileFault kind : {FileFault::kError, FileFault::kShort, FileFault::kInterrupted}) {
       size_t calls = 0;
-      for (size_t at = 1; calls + 1 >= at; ++at) {
+      for (size_t at = 1, last = 0; calls >= last; ++at) {
+        last = at;
         CAPTURE(at);
         ArmFault(at, kind, EIO);
         const Opened opened = Verify(path);

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "run_packer.h"
 #include "standstill/snapshot_file.h"
 #include "support.h"
 
@@ -62,31 +63,6 @@ inline void WriteBytes(const std::string& path, std::span<const std::byte> bytes
   file.write(reinterpret_cast<const char*>(bytes.data()),
              static_cast<std::streamsize>(bytes.size()));
   REQUIRE(file.good());
-}
-
-// ── A compressor ──────────────────────────────────────────────────────────────────────────────
-// Runs of equal bytes as {length, byte}, or, where that is longer, the bytes as they are.
-inline std::vector<std::byte> Pack(const std::vector<std::byte>& bytes) {
-  std::vector<std::byte> packed{std::byte{1}};
-  for (size_t at = 0; at < bytes.size();) {
-    size_t run = 1;
-    while (run < 255 && at + run < bytes.size() && bytes[at + run] == bytes[at]) ++run;
-    packed.push_back(static_cast<std::byte>(run));
-    packed.push_back(bytes[at]);
-    at += run;
-  }
-  if (packed.size() <= bytes.size()) return packed;
-  packed.assign(1, std::byte{0});
-  packed.insert(packed.end(), bytes.begin(), bytes.end());
-  return packed;
-}
-inline std::vector<std::byte> Unpack(const std::vector<std::byte>& packed) {
-  if (packed.empty() || packed[0] == std::byte{0})
-    return {packed.begin() + (packed.empty() ? 0 : 1), packed.end()};
-  std::vector<std::byte> bytes;
-  for (size_t at = 1; at + 1 < packed.size(); at += 2)
-    bytes.insert(bytes.end(), static_cast<size_t>(packed[at]), packed[at + 1]);
-  return bytes;
 }
 
 // ── Saving and loading ────────────────────────────────────────────────────────────────────────

@@ -1,6 +1,5 @@
 #include "standstill/vm.h"
 
-#include <cmath>
 #include <condition_variable>
 #include <cstring>
 #include <new>
@@ -28,10 +27,7 @@ struct Registry {
 
 bool ParamsInRange(const Program& program, const ParamValues& values) {
   for (size_t i = 0; i < program.params.size(); ++i) {
-    const ParamSpec& spec = program.params[i];
-    // The negated form refuses NaN.
-    if (!(values[i] >= spec.value_min && values[i] <= spec.value_max)) return false;
-    if (spec.kind != ParamKind::kFraction && values[i] != std::floor(values[i])) return false;
+    if (!ParamFits(program.params[i], values[i])) return false;
   }
   return true;
 }

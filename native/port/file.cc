@@ -8,8 +8,8 @@
 
 #include <atomic>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
-#include <new>
 #include <string_view>
 #include <utility>
 
@@ -18,10 +18,19 @@ namespace {
 
 constexpr std::string_view kTemporaryMark = ".standstill-";
 constexpr std::string_view kTemporaryEnd = ".tmp";
+constexpr size_t kNamePartMax = 180;  // of the 255 bytes of a file's name
 
 bool Fail(FileError* error, const char* call) {
   *error = {errno, call};
   return false;
+}
+
+// Repeated for as long as a signal interrupts it.
+template <class Call>
+auto Uninterrupted(const Call& call) {
+  auto result = call();
+  while (result < 0 && errno == EINTR) result = call();
+  return result;
 }
 
 std::string FolderOf(const std::string& path) {
@@ -34,26 +43,78 @@ std::string NameOf(const std::string& path) {
   return path.substr(path.rfind('/') + 1);  // npos + 1 is 0
 }
 
-// Hidden, and told from every other file by its ending.
+// Hidden, and told from every other file by its ending. Of a long name a part, so that there is room
+// for the rest; what two names share is guarded by the lock.
 std::string TemporaryPrefix(const std::string& name) {
-  return "." + name + std::string(kTemporaryMark);
+  std::string prefix = ".";
+  return prefix.append(name, 0, kNamePartMax).append(kTemporaryMark);
+}
+
+// Where the file is to be. A link is followed: what it names is replaced, not the link; and what is
+// no file (a folder, a device, a pipe) is not replaced by one.
+bool FindTarget(const std::string& path, std::string* target, FileError* error) {
+  *target = path;
+  struct stat about {};
+  if (stat(path.c_str(), &about) != 0)
+    return (errno == ENOENT && !NameOf(path).empty()) || Fail(error, "stat");
+  if (!S_ISREG(about.st_mode)) {
+    errno = S_ISDIR(about.st_mode) ? EISDIR : EINVAL;
+    return Fail(error, "replace");
+  }
+  const std::unique_ptr<char, decltype(&std::free)> real(realpath(path.c_str(), nullptr),
+                                                         std::free);
+  if (real == nullptr) return Fail(error, "realpath");
+  *target = real.get();
+  return true;
+}
+
+int Flush(int descriptor) {
+  return Uninterrupted([&] { return fsync(descriptor); });
+}
+
+// False where another process holds it. A file system without locks takes none, and then nobody's
+// temporary file is ever taken for a leftover.
+bool Lock(int descriptor) {
+  return flock(descriptor, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
 }
 
 // Another process may be writing the same file now: then its temporary one is locked.
-void RemoveLeftovers(const std::string& folder, const std::string& name) {
-  DIR* const entries = opendir(folder.c_str());
-  if (entries == nullptr) return;
-  const std::string prefix = TemporaryPrefix(name);
+void RemoveLeftovers(int folder, const std::string& prefix) {
+  const int again = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR* const entries = again < 0 ? nullptr : fdopendir(again);
+  if (entries == nullptr) {
+    if (again >= 0) close(again);
+    return;
+  }
   while (const dirent* entry = readdir(entries)) {
-    const std::string_view each = entry->d_name;
-    if (!each.starts_with(prefix) || !each.ends_with(kTemporaryEnd)) continue;
-    const std::string path = folder + "/" + std::string(each);
-    const int descriptor = open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    const std::string_view name = entry->d_name;
+    if (!name.starts_with(prefix) || !name.ends_with(kTemporaryEnd)) continue;
+    const int descriptor =
+        openat(folder, entry->d_name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (descriptor < 0) continue;
-    if (flock(descriptor, LOCK_EX | LOCK_NB) == 0) unlink(path.c_str());
+    if (flock(descriptor, LOCK_EX | LOCK_NB) == 0) unlinkat(folder, entry->d_name, 0);
     close(descriptor);
   }
   closedir(entries);
+}
+
+int CreateTemporary(int folder, const std::string& prefix, std::string* name, FileError* error) {
+  static std::atomic<uint64_t> count{0};
+  for (;;) {
+    *name = prefix + std::to_string(getpid()) + "-" + std::to_string(count.fetch_add(1));
+    name->append(kTemporaryEnd);
+    const int descriptor = Uninterrupted(
+        [&] { return openat(folder, name->c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644); });
+    if (descriptor < 0) {
+      if (errno == EEXIST) continue;  // of a process of another machine, or namespace
+      Fail(error, "create");
+      return -1;
+    }
+    struct stat about {};
+    if (Lock(descriptor) && (fstat(descriptor, &about) != 0 || about.st_nlink != 0))
+      return descriptor;
+    close(descriptor);  // taken for a leftover in the moment before it was locked
+  }
 }
 
 }  // namespace
@@ -62,7 +123,8 @@ void RemoveLeftovers(const std::string& folder, const std::string& name) {
 
 std::unique_ptr<ReadableFile> ReadableFile::Open(const std::string& path, FileError* error) {
   // Not to wait for the other end of a pipe.
-  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  const int descriptor =
+      Uninterrupted([&] { return open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); });
   if (descriptor < 0) {
     Fail(error, "open");
     return nullptr;
@@ -88,10 +150,11 @@ bool ReadableFile::Size(uint64_t* bytes, FileError* error) const {
 int64_t ReadableFile::Read(uint64_t offset, std::span<std::byte> to, FileError* error) const {
   size_t done = 0;
   while (done < to.size()) {
-    const ssize_t got =
-        pread(descriptor_, to.data() + done, to.size() - done, static_cast<off_t>(offset + done));
+    const ssize_t got = Uninterrupted([&] {
+      return pread(descriptor_, to.data() + done, to.size() - done,
+                   static_cast<off_t>(offset + done));
+    });
     if (got == 0) break;
-    if (got < 0 && errno == EINTR) continue;
     if (got < 0) {
       Fail(error, "read");
       return -1;
@@ -103,43 +166,45 @@ int64_t ReadableFile::Read(uint64_t offset, std::span<std::byte> to, FileError* 
 
 // ── Writing ───────────────────────────────────────────────────────────────────────────────────
 
-NewFile::NewFile(std::string path, std::string temporary, int descriptor)
-    : path_(std::move(path)), temporary_(std::move(temporary)), descriptor_(descriptor) {}
+NewFile::NewFile(int folder, std::string name, std::string temporary, int descriptor)
+    : folder_(folder),
+      name_(std::move(name)),
+      temporary_(std::move(temporary)),
+      descriptor_(descriptor) {}
 
 std::unique_ptr<NewFile> NewFile::Create(const std::string& path, FileError* error) {
-  static std::atomic<uint64_t> count{0};
-  const std::string folder = FolderOf(path);
-  const std::string name = NameOf(path);
-  RemoveLeftovers(folder, name);
-  for (;;) {
-    const std::string temporary = folder + "/" + TemporaryPrefix(name) + std::to_string(getpid()) +
-                                  "-" + std::to_string(count.fetch_add(1)) +
-                                  std::string(kTemporaryEnd);
-    const int descriptor = open(temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    if (descriptor < 0) {
-      if (errno == EEXIST) continue;  // of a process of another machine, or namespace
-      Fail(error, "create");
-      return nullptr;
-    }
-    struct stat about {};
-    if (flock(descriptor, LOCK_EX | LOCK_NB) == 0 && fstat(descriptor, &about) == 0 &&
-        about.st_nlink != 0) {
-      return std::unique_ptr<NewFile>(new NewFile(path, temporary, descriptor));
-    }
-    close(descriptor);  // taken for a leftover in the moment before it was locked
+  std::string target;
+  if (!FindTarget(path, &target, error)) return nullptr;
+  const std::string name = NameOf(target);
+  const int folder = Uninterrupted(
+      [&] { return open(FolderOf(target).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
+  if (folder < 0) {
+    Fail(error, "open");
+    return nullptr;
   }
+  const std::string prefix = TemporaryPrefix(name);
+  RemoveLeftovers(folder, prefix);
+  std::string temporary;
+  const int descriptor = CreateTemporary(folder, prefix, &temporary, error);
+  if (descriptor < 0) {
+    close(folder);
+    return nullptr;
+  }
+  return std::unique_ptr<NewFile>(new NewFile(folder, name, temporary, descriptor));
 }
 
 NewFile::~NewFile() {
-  if (!committed_) unlink(temporary_.c_str());
+  if (!committed_) unlinkat(folder_, temporary_.c_str(), 0);
   close(descriptor_);
+  close(folder_);
 }
 
 bool NewFile::Write(uint64_t offset, std::span<const std::byte> bytes, FileError* error) {
   for (size_t done = 0; done < bytes.size();) {
-    const ssize_t put = pwrite(descriptor_, bytes.data() + done, bytes.size() - done,
-                               static_cast<off_t>(offset + done));
-    if (put < 0 && errno == EINTR) continue;
+    const ssize_t put = Uninterrupted([&] {
+      return pwrite(descriptor_, bytes.data() + done, bytes.size() - done,
+                    static_cast<off_t>(offset + done));
+    });
     if (put < 0) return Fail(error, "write");
     done += static_cast<size_t>(put);
   }
@@ -147,20 +212,17 @@ bool NewFile::Write(uint64_t offset, std::span<const std::byte> bytes, FileError
 }
 
 bool NewFile::SetSize(uint64_t bytes, FileError* error) {
-  return ftruncate(descriptor_, static_cast<off_t>(bytes)) == 0 || Fail(error, "truncate");
+  return Uninterrupted([&] { return ftruncate(descriptor_, static_cast<off_t>(bytes)); }) == 0 ||
+         Fail(error, "truncate");
 }
 
 bool NewFile::Commit(FileError* error) {
-  if (fsync(descriptor_) != 0) return Fail(error, "fsync");
-  if (rename(temporary_.c_str(), path_.c_str()) != 0) return Fail(error, "rename");
+  if (Flush(descriptor_) != 0) return Fail(error, "fsync");
+  if (renameat(folder_, temporary_.c_str(), folder_, name_.c_str()) != 0)
+    return Fail(error, "rename");
   committed_ = true;
-  const int folder = open(FolderOf(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (folder < 0) return Fail(error, "open");
   // A file system that cannot flush a folder says EINVAL, and has nothing to flush.
-  const bool flushed = fsync(folder) == 0 || errno == EINVAL;
-  if (!flushed) Fail(error, "fsync");
-  close(folder);
-  return flushed;
+  return Flush(folder_) == 0 || errno == EINVAL || Fail(error, "fsync");
 }
 
 std::string DescribeError(const FileError& error) {

@@ -39,6 +39,7 @@ class ReadableFile {
 // what a killed process left of the same name is not, and is removed by the next one.
 class NewFile {
  public:
+  // The folder is found now, wherever it or the process goes later.
   static std::unique_ptr<NewFile> Create(const std::string& path, FileError* error);
   ~NewFile();  // removes it, where it was not committed
   NewFile(const NewFile&) = delete;
@@ -47,13 +48,15 @@ class NewFile {
   bool Write(uint64_t offset, std::span<const std::byte> bytes, FileError* error);
   // So long, what was not written being holes.
   bool SetSize(uint64_t bytes, FileError* error);
-  // Flushes it, gives it its name in place of what had it, and flushes the folder.
+  // Flushes it, gives it its name in place of what had it, and flushes the folder. Failed, it has the
+  // name where that last step alone was refused.
   bool Commit(FileError* error);
 
  private:
-  NewFile(std::string path, std::string temporary, int descriptor);
+  NewFile(int folder, std::string name, std::string temporary, int descriptor);
 
-  const std::string path_;
+  const int folder_;
+  const std::string name_;
   const std::string temporary_;
   const int descriptor_;
   bool committed_ = false;

@@ -1,6 +1,5 @@
 #include "snapshot/state_codec.h"
 
-#include <cmath>
 #include <cstring>
 #include <string_view>
 
@@ -98,8 +97,7 @@ const char* DecodeState(std::span<const std::byte> bytes, MachineState* state) {
   for (size_t i = 0; i < params.size(); ++i) {
     if (from.GetText() != params[i].name) return "the program's parameters";
     state->params[i] = from.Get<double>();
-    if (!(state->params[i] >= params[i].value_min && state->params[i] <= params[i].value_max))
-      return "parameters in their range";
+    if (!ParamFits(params[i], state->params[i])) return "parameters in their range";
   }
   const auto registers = from.GetBytes(kRegisterBytesMax);
   if (!from.done() || registers.size() != state->program->register_bytes)

@@ -112,7 +112,7 @@ TEST_CASE("snapshot damage: every single byte that is altered is reported, where
       REQUIRE(file.good());
     };
     // Of a flat file's megabyte of data a part: with a step that is prime to everything.
-    const uint64_t step = sample.name == "flat" ? Rounds(509, 4999) : 1;
+    const uint64_t step = sample.name == "flat" ? Rounds(509, 4999) : Rounds(1, 7);
     for (uint64_t at = 0; at < sample.bytes.size();
          at += at >= layout.data && at + step < layout.trailer ? step : 1) {
       CAPTURE(at);
@@ -285,6 +285,7 @@ TEST_CASE(
   }
 }
 
+// A choice that was no whole number was once taken.
 TEST_CASE("snapshot damage: no state is believed because its checksum is right") {
   const TestFolder folder;
   const std::string path = folder / "one";
@@ -310,8 +311,7 @@ TEST_CASE("snapshot damage: no state is believed because its checksum is right")
       REQUIRE(FindProgram(state.program->name) == state.program);
       REQUIRE(state.registers.size() == state.program->register_bytes);
       for (size_t i = 0; i < state.program->params.size(); ++i) {
-        const ParamSpec& spec = state.program->params[i];
-        REQUIRE((state.params[i] >= spec.value_min && state.params[i] <= spec.value_max));
+        REQUIRE(ParamFits(state.program->params[i], state.params[i]));
       }
     }
   }

@@ -90,10 +90,9 @@ TEST_CASE("snapshot file: a flat one holds the RAM as it lies, and an export is 
   for (const std::string prefix : {"", "a header of some length"}) {
     Progress progress;
     FileProblem problem;
-    REQUIRE(ExportFlat(*snapshot, folder / "flat.raw", std::as_bytes(std::span(prefix)), progress,
-                       &problem) == Status::kOk);
-    std::vector<std::byte> expected(prefix.size());
-    std::memcpy(expected.data(), prefix.data(), prefix.size());
+    const auto first = std::as_bytes(std::span(prefix));
+    REQUIRE(ExportFlat(*snapshot, folder / "flat.raw", first, progress, &problem) == Status::kOk);
+    std::vector<std::byte> expected(first.begin(), first.end());
     expected.insert(expected.end(), ram.begin(), ram.end());
     CHECK(BytesOfFile(folder / "flat.raw") == expected);
   }

@@ -14,10 +14,20 @@
 #include <string>
 #include <vector>
 
+#include "run_packer.h"
 #include "standstill/snapshot_file.h"
 #include "support.h"
 
 namespace standstill::testing {
+
+// Hidden ones too.
+inline std::vector<std::string> NamesIn(const std::string& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(folder))
+    names.push_back(entry.path().filename());
+  std::sort(names.begin(), names.end());
+  return names;
+}
 
 class TestFolder {
  public:
@@ -35,14 +45,7 @@ class TestFolder {
 
   const std::string& path() const { return path_; }
   std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-  // Hidden ones too.
-  std::vector<std::string> names() const {
-    std::vector<std::string> names;
-    for (const auto& entry : std::filesystem::directory_iterator(path_))
-      names.push_back(entry.path().filename());
-    std::sort(names.begin(), names.end());
-    return names;
-  }
+  std::vector<std::string> names() const { return NamesIn(path_); }
 
  private:
   std::string path_;
@@ -60,31 +63,6 @@ inline void WriteBytes(const std::string& path, std::span<const std::byte> bytes
   file.write(reinterpret_cast<const char*>(bytes.data()),
              static_cast<std::streamsize>(bytes.size()));
   REQUIRE(file.good());
-}
-
-// ── A compressor ──────────────────────────────────────────────────────────────────────────────
-// Runs of equal bytes as {length, byte}, or, where that is longer, the bytes as they are.
-inline std::vector<std::byte> Pack(const std::vector<std::byte>& bytes) {
-  std::vector<std::byte> packed{std::byte{1}};
-  for (size_t at = 0; at < bytes.size();) {
-    size_t run = 1;
-    while (run < 255 && at + run < bytes.size() && bytes[at + run] == bytes[at]) ++run;
-    packed.push_back(static_cast<std::byte>(run));
-    packed.push_back(bytes[at]);
-    at += run;
-  }
-  if (packed.size() <= bytes.size()) return packed;
-  packed.assign(1, std::byte{0});
-  packed.insert(packed.end(), bytes.begin(), bytes.end());
-  return packed;
-}
-inline std::vector<std::byte> Unpack(const std::vector<std::byte>& packed) {
-  if (packed.empty() || packed[0] == std::byte{0})
-    return {packed.begin() + (packed.empty() ? 0 : 1), packed.end()};
-  std::vector<std::byte> bytes;
-  for (size_t at = 1; at + 1 < packed.size(); at += 2)
-    bytes.insert(bytes.end(), static_cast<size_t>(packed[at]), packed[at + 1]);
-  return bytes;
 }
 
 // ── Saving and loading ────────────────────────────────────────────────────────────────────────
@@ -177,5 +155,40 @@ inline std::shared_ptr<Vm> MakeVmOn(const std::shared_ptr<PageStore>& store,
   REQUIRE(Vm::Create(config, &vm) == Status::kOk);
   return vm;
 }
+
+// Two snapshots of one VM, the later to be saved over the earlier.
+struct SnapshotPair {
+  SnapshotPair() : store(MakePageStore()) {
+    const auto vm = MakeVmOn(store, "page-writer", {.ram_bytes = kOddRamBytes, .seed = 5});
+    RunTo(*vm, 30);
+    older = SnapshotOf(*vm);
+    RunTo(*vm, 60);
+    newer = SnapshotOf(*vm);
+  }
+  // As another process has saved them, neither on the other.
+  SnapshotPair(const std::string& older_path, const std::string& newer_path)
+      : store(MakePageStore()),
+        older(LoadWhole(older_path, store)),
+        newer(LoadWhole(newer_path, store)) {}
+  // Every form in which the later one can be saved.
+  std::vector<SaveOptions> forms() const {
+    return {{}, {.compressed = true}, {.base = older}, {.compressed = true, .base = older}};
+  }
+  // Which of the two the file holds, whole. Null: neither.
+  SnapshotPointer Find(const std::string& path) const {
+    const auto file = Open(path).file;
+    REQUIRE(file != nullptr);
+    const auto loaded = LoadWhole(path, store, file->differential() ? older : nullptr);
+    for (const SnapshotPointer& each : {older, newer}) {
+      if (DigestOf(*loaded) == DigestOf(*each) && StateBytes(*loaded) == StateBytes(*each))
+        return each;
+    }
+    return nullptr;
+  }
+
+  std::shared_ptr<PageStore> store;
+  SnapshotPointer older;
+  SnapshotPointer newer;
+};
 
 }  // namespace standstill::testing

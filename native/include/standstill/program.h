@@ -8,6 +8,7 @@
 #pragma once
 
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -38,6 +39,12 @@ struct ParamSpec {
   double value_max;
   std::span<const std::string_view> choices = {};
 };
+
+// In its range, and whole but for a fraction.
+inline bool ParamFits(const ParamSpec& spec, double value) {
+  const bool whole = spec.kind == ParamKind::kFraction || value == std::floor(value);
+  return whole && value >= spec.value_min && value <= spec.value_max;  // so NaN does not fit
+}
 
 // One value for each entry of Program::params, in its order. Doubles hold every byte count up to
 // 64 GiB exactly.

@@ -42,7 +42,7 @@ struct VmConfig {
 // How a VM begins at a snapshot. Program, parameters, RAM size and seed are the snapshot's, whatever
 // the configuration says.
 struct RestoreOptions {
-  bool clone = false;              // share the memory of the snapshot's image, copy-on-write
+  bool clone = false;                   // share the memory of the snapshot's image, copy-on-write
   std::optional<uint64_t> reseed = {};  // lets chance go another way from here on
 };
 

@@ -29,6 +29,7 @@ export {
 export { EmulatedVm } from './vm/emulated-vm.js';
 export type { VmOptions } from './vm/options.js';
 export { type GuestProgram, type GuestProgramParam, guestPrograms, type ProgramParams } from './vm/programs.js';
+export type { CloneOptions, RestoreOptions } from './vm/restore-options.js';
 export { STATE_TABLE, type VmOperation, type VmOutcome } from './vm/state-table.js';
 export type {
   CheckResult,

@@ -52,6 +52,26 @@ Napi::Value CreateVm(const Napi::CallbackInfo& info) {
       [](Napi::Env in, std::shared_ptr<Vm>& vm) { return VmObject::Own(in, std::move(vm)); });
 }
 
+// restoreVm(config, snapshot, progress)
+Napi::Value RestoreVm(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!info[0].IsObject()) {
+    throw CodedError(env, "ERR_INVALID_ARGUMENT",
+                     "Expected a configuration for restoreVm but received none");
+  }
+  const RestoreConfig config = ReadRestoreConfig(info[0].As<Napi::Object>());
+  return OnPoolOrFail<std::shared_ptr<Vm>>(
+      env,
+      [config, snapshot = SnapshotObject::Of(info[1]),
+       progress = ProgressObject::Of(info[2])](std::shared_ptr<Vm>* out) {
+        return Vm::Restore(config.vm, *snapshot, config.options, *progress, out);
+      },
+      [config](Napi::Env in, Status status) {
+        return StatusError(in, status, "VM " + config.vm.name, "a machine or host that refuses it");
+      },
+      [](Napi::Env in, std::shared_ptr<Vm>& vm) { return VmObject::Own(in, std::move(vm)); });
+}
+
 Napi::Value Crc64OfBytes(const Napi::CallbackInfo& info) {
   if (!info[0].IsBigInt() || !info[1].IsTypedArray()) {
     throw CodedError(info.Env(), "ERR_INVALID_ARGUMENT",
@@ -95,6 +115,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("programs", Napi::Function::New<ListPrograms>(env, "programs"));
   exports.Set("statusCodes", Napi::Function::New<StatusCodes>(env, "statusCodes"));
   exports.Set("createVm", Napi::Function::New<CreateVm>(env, "createVm"));
+  exports.Set("restoreVm", Napi::Function::New<RestoreVm>(env, "restoreVm"));
   exports.Set("createProgress", Napi::Function::New<ProgressObject::Create>(env, "createProgress"));
   exports.Set("createPageStore",
               Napi::Function::New<PageStoreObject::Create>(env, "createPageStore"));

@@ -153,6 +153,19 @@ VmConfig ReadVmConfig(const Napi::Object& from) {
   return config;
 }
 
+RestoreConfig ReadRestoreConfig(const Napi::Object& from) {
+  RestoreConfig config;
+  config.vm.name = ReadString(from.Get("name"), "name");
+  config.vm.duty_cycle = ReadNumber(from.Get("dutyCycle"), "dutyCycle", 0, 1);
+  config.vm.prefault = ReadBool(from.Get("prefault"), "prefault");
+  if (const Napi::Value store = from.Get("pageStore"); !store.IsNull())
+    config.vm.page_store = PageStoreObject::Of(store);
+  config.options.clone = ReadBool(from.Get("clone"), "clone");
+  if (const Napi::Value seed = from.Get("seed"); !seed.IsNull())
+    config.options.reseed = ReadBigInt(seed, "seed");
+  return config;
+}
+
 ExploreOptions ReadExploreOptions(const Napi::Value& value) {
   if (!value.IsObject()) throw Refuse(value.Env(), "an object", "the options of explore", value);
   const Napi::Object from = value.As<Napi::Object>();

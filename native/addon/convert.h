@@ -13,6 +13,11 @@
 
 namespace standstill {
 
+struct RestoreConfig {
+  VmConfig vm;
+  RestoreOptions options;
+};
+RestoreConfig ReadRestoreConfig(const Napi::Object& from);
 VmConfig ReadVmConfig(const Napi::Object& from);
 FreezeOptions ReadFreezeOptions(const Napi::Object& from);
 DigestOptions ReadDigestOptions(const Napi::Value& from);

@@ -178,6 +178,7 @@ Napi::Value SnapshotObject::Usage(const Napi::CallbackInfo& info) {
   object.Set("zeroPages", Count(info.Env(), usage.zero_pages));
   object.Set("sharedPages", Count(info.Env(), usage.shared_pages));
   object.Set("privatePages", Count(info.Env(), usage.private_pages));
+  object.Set("imagePages", Count(info.Env(), usage.image_pages));
   return object;
 }
 

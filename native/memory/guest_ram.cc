@@ -35,10 +35,11 @@ Status GuestRam::Create(uint64_t size_bytes, bool prefault, std::unique_ptr<Gues
   if (size_bytes > PhysicalMemoryBytes()) return Status::kOutOfMemory;
   // The descriptor is only needed to make the mapping: a thousand VMs must not use up a process's
   // limit.
-  const Memfd file("standstill-guest-ram", size_bytes);
+  Memfd file("standstill-guest-ram", size_bytes);
   std::unique_ptr<GuestRam> ram;
-  if (!file.ok() || Adopt(file.MapGuarded(Memfd::Sharing::kShared, kGuardBytes), size_bytes,
-                          nullptr, &ram) != Status::kOk) {
+  if (!file.ok() || !file.Seal(Memfd::Writes::kAllowed) ||
+      Adopt(file.MapGuarded(Memfd::Sharing::kShared, kGuardBytes), size_bytes, nullptr, &ram) !=
+          Status::kOk) {
     return Status::kOutOfMemory;
   }
   if (prefault) {

@@ -73,8 +73,9 @@ bool Memfd::Write(uint64_t offset, std::span<const std::byte> bytes) {
   return true;
 }
 
-bool Memfd::SealWrites() {
-  return fcntl(descriptor_, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SEAL) == 0;
+bool Memfd::Seal(Writes writes) {
+  const int against = writes == Writes::kSealed ? F_SEAL_WRITE : 0;
+  return fcntl(descriptor_, F_ADD_SEALS, against | F_SEAL_SEAL) == 0;
 }
 
 std::byte* Memfd::MapGuarded(Sharing sharing, uint64_t guard_bytes) const {

@@ -28,8 +28,10 @@ class Memfd {
   uint64_t bytes() const { return bytes_; }
   // Of any thread. False where the machine has no memory for it.
   bool Write(uint64_t offset, std::span<const std::byte> bytes);
-  // From here on nobody can write to it. False while a shared mapping of it is there.
-  bool SealWrites();
+  // Its seals are final; with kSealed nobody can write to it any more, which is refused (false) while
+  // a shared mapping of it is there.
+  enum class Writes : int { kAllowed, kSealed };
+  bool Seal(Writes writes);
 
   enum class Sharing : int { kShared, kCopyOnWrite };
   // A mapping with an inaccessible region of `guard_bytes` on both sides; answers the start of the

@@ -62,7 +62,7 @@ Status Snapshot::Image(Progress& progress, std::shared_ptr<const RamImage>* out)
     if (!image->file.ok()) return Status::kOutOfMemory;
     if (const Status status = table_->WriteTo(image->file, progress); status != Status::kOk)
       return status;
-    if (!image->file.SealWrites()) return Status::kOutOfMemory;
+    if (!image->file.Seal(Memfd::Writes::kSealed)) return Status::kOutOfMemory;
     image_ = image;
   }
   *out = image_;

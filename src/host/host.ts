@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { rmSync } from 'node:fs';
 import { mkdir, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -12,9 +13,19 @@ import { type MaintenanceOptions, type MaintenancePlan, maintenanceSchema } from
 import { PatchPool } from '../maintenance/patch-pool.js';
 import type { MaintenanceReport } from '../maintenance/report.js';
 import { addon } from '../native/addon.js';
-import type { NativePageStore, NativePageStoreUsage, NativeVmConfig } from '../native/contract.js';
-import { createFromConfig, EmulatedVm } from '../vm/emulated-vm.js';
+import type { NativePageStore, NativePageStoreUsage } from '../native/contract.js';
+import { watched } from '../native/watched.js';
+import { nativeSnapshotOf, type VmSnapshot } from '../snapshot/snapshot.js';
+import { createAtSnapshot, createFromConfig, EmulatedVm } from '../vm/emulated-vm.js';
 import { assertFitsMachine, nativeVmConfig, type VmOptions } from '../vm/options.js';
+import {
+  assertCloneCount,
+  type CloneOptions,
+  nativeRestoreConfig,
+  parseCloneOptions,
+  parseRestoreOptions,
+  type RestoreOptions,
+} from '../vm/restore-options.js';
 import type { Vm } from '../vm/vm.js';
 import { type HostOptions, parseHostOptions } from './options.js';
 
@@ -27,6 +38,13 @@ export interface FreezeOptions extends FreezeSettings {
 
 /** Bytes that the snapshots of a host may hold, do hold, and have resident (some is kept for the next snapshot). */
 export type SnapshotMemory = NativePageStoreUsage;
+
+/** What the host answers for: a name, and the memory that the VM is sure to have. */
+interface Planned {
+  readonly name: string;
+  /** 0 for a clone, whose memory is its snapshot's until it writes. */
+  readonly ramBytes: number;
+}
 
 interface ActiveMaintenance {
   readonly stop: AbortController;
@@ -41,8 +59,8 @@ export class Host implements Disposable, AsyncDisposable {
   /** Where the host's components lie; handed to each patch. */
   readonly directory: string;
   readonly #ownsDirectory: boolean;
-  readonly #vms = new Set<EmulatedVm>();
-  readonly #inCreation = new Set<NativeVmConfig>();
+  readonly #vms = new Map<EmulatedVm, Planned>();
+  readonly #inCreation = new Set<Planned>();
   readonly #pool: PatchPool;
   readonly #pageStore: NativePageStore;
   #names = 0;
@@ -88,17 +106,49 @@ export class Host implements Disposable, AsyncDisposable {
   async createVm(options: VmOptions): Promise<Vm> {
     this.#assertOpen();
     const config = nativeVmConfig(options, (program) => this.#freeName(program), this.#pageStore);
-    this.#assertRoomFor(config);
-    this.#inCreation.add(config);
-    try {
-      const vm = await createFromConfig(config);
-      if (this.#closed) vm.close();
-      this.#assertOpen();
-      this.#vms.add(vm);
-      return vm;
-    } finally {
-      this.#inCreation.delete(config);
-    }
+    return await this.#admit(config, () => createFromConfig(config));
+  }
+
+  /**
+   * Creates a VM that begins at a snapshot, in state 'paused': a copy, that shares nothing with it. Its guest clock goes
+   * on from the snapshot's. Rejects as `createVm` does, and with ERR_ABORTED.
+   */
+  async restore(snapshot: VmSnapshot, options: RestoreOptions = {}): Promise<Vm> {
+    this.#assertOpen();
+    const native = nativeSnapshotOf(snapshot, 'a restore');
+    const { name = this.#freeName(snapshot.program), signal, onProgress, ...settings } = parseRestoreOptions(options);
+    const config = nativeRestoreConfig(settings, this.#pageStore, { name, clone: false, index: 0 });
+    return await watched({ signal, onProgress }, 'restore', (progress) =>
+      this.#admit({ name, ramBytes: snapshot.ramBytes }, () => createAtSnapshot(config, native, progress)),
+    );
+  }
+
+  /**
+   * Creates `count` VMs (1 to 100,000) that begin at a snapshot and share its memory copy-on-write, in state 'paused',
+   * named '<name>-1' and so on. The first ones of a snapshot have its RAM written to an image in memory, under the
+   * host's cap for snapshots; the image stays as long as the snapshot or a clone does. All of them are created, or none.
+   * The memory that they come to take is what they write: it is not counted beforehand. Rejects as `restore` does, and
+   * with ERR_SNAPSHOT_LIMIT.
+   */
+  async clone(snapshot: VmSnapshot, count: number, options: CloneOptions = {}): Promise<Vm[]> {
+    this.#assertOpen();
+    const native = nativeSnapshotOf(snapshot, 'a clone');
+    assertCloneCount(count);
+    const { name, signal, onProgress, ...settings } = parseCloneOptions(options);
+    return await watched({ signal, onProgress }, 'clone', async (progress) => {
+      const outcomes = await Promise.allSettled(
+        Array.from({ length: count }, async (_, index) => {
+          const own = name === undefined ? this.#freeName(snapshot.program) : `${name}-${index + 1}`;
+          const config = nativeRestoreConfig(settings, this.#pageStore, { name: own, clone: true, index });
+          return await this.#admit({ name: own, ramBytes: 0 }, () => createAtSnapshot(config, native, progress));
+        }),
+      );
+      const failure = outcomes.find((outcome) => outcome.status === 'rejected');
+      const clones = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
+      if (failure === undefined) return clones;
+      for (const vm of clones) vm.close();
+      throw failure.reason;
+    });
   }
 
   /**
@@ -129,6 +179,7 @@ export class Host implements Disposable, AsyncDisposable {
       );
     }
     const stop = new AbortController();
+    setMaxListeners(0, stop.signal); // each VM listens
     // Not before it is known to be under way: its first event may close the host.
     const done = Promise.resolve().then(() => this.#perform(plan, stop));
     this.#maintenance = { stop, done };
@@ -162,7 +213,7 @@ export class Host implements Disposable, AsyncDisposable {
   #shut(): void {
     this.#closed = true;
     this.#maintenance?.stop.abort(new StandstillError('ERR_ABORTED', 'The host was closed during the maintenance'));
-    for (const vm of this.#vms) vm.close();
+    for (const vm of this.#vms.keys()) vm.close();
     this.#vms.clear();
   }
 
@@ -209,10 +260,25 @@ export class Host implements Disposable, AsyncDisposable {
   }
 
   #open(): EmulatedVm[] {
-    for (const vm of this.#vms) {
+    for (const vm of this.#vms.keys()) {
       if (vm.state === 'closed') this.#vms.delete(vm);
     }
-    return [...this.#vms];
+    return [...this.#vms.keys()];
+  }
+
+  /** Creates a VM of this host, if there is room for it and its name is free. */
+  async #admit(planned: Planned, create: () => Promise<EmulatedVm>): Promise<EmulatedVm> {
+    this.#assertRoomFor(planned);
+    this.#inCreation.add(planned);
+    try {
+      const vm = await create();
+      if (this.#closed) vm.close();
+      this.#assertOpen();
+      this.#vms.set(vm, planned);
+      return vm;
+    } finally {
+      this.#inCreation.delete(planned);
+    }
   }
 
   #freeName(program: string): string {
@@ -223,11 +289,11 @@ export class Host implements Disposable, AsyncDisposable {
   }
 
   /** The VMs that are there or about to be. */
-  #present(): { readonly name: string; readonly ramBytes: number }[] {
-    return [...this.#open(), ...this.#inCreation];
+  #present(): Planned[] {
+    return [...this.#open().flatMap((vm) => this.#vms.get(vm) ?? []), ...this.#inCreation];
   }
 
-  #assertRoomFor(config: NativeVmConfig): void {
+  #assertRoomFor(config: Planned): void {
     const present = this.#present();
     if (present.some(({ name }) => name === config.name)) {
       const message = `Expected a name that no VM of this host has but received ${show(config.name)}`;

@@ -42,6 +42,18 @@ export interface NativeVmConfig {
   pageStore?: NativePageStore | null;
 }
 
+/** A VM that begins at a snapshot; the rest of what it is made of is the snapshot's. */
+export interface NativeRestoreConfig {
+  name: string;
+  dutyCycle: number;
+  prefault: boolean;
+  pageStore: NativePageStore | null;
+  /** Share the memory of the snapshot's image, copy-on-write. */
+  clone: boolean;
+  /** Chance goes another way from here on; null: as the snapshot's VM would have. */
+  seed: bigint | null;
+}
+
 export interface NativeClock {
   guestMonotonicNs: number;
   /** Nanoseconds since the epoch. */
@@ -167,6 +179,8 @@ export interface NativeSnapshotUsage {
   sharedPages: number;
   /** Pages that are freed with the snapshot. */
   privatePages: number;
+  /** Pages of the image that its clones share, once there is one. */
+  imagePages: number;
 }
 
 export interface NativeSnapshot {
@@ -346,6 +360,7 @@ export interface Addon {
   createProgress(): NativeProgress;
   createPageStore(limitBytes: number): NativePageStore;
   createVm(config: NativeVmConfig): Promise<NativeVm>;
+  restoreVm(config: NativeRestoreConfig, snapshot: NativeSnapshot, progress: NativeProgress): Promise<NativeVm>;
   /** All requests first, then the waits; on failure everything is as before. ERR_BUSY: a VM is in a freeze already. */
   freeze(vms: NativeVm[], options: NativeFreezeOptions): NativeFreeze;
   crc64(previous: bigint, data: Uint8Array): bigint;

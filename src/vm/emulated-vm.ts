@@ -1,8 +1,16 @@
+import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { parseOptions } from '../base/options.js';
 import { NS_PER_MS } from '../base/units.js';
 import { addon } from '../native/addon.js';
-import type { NativeVm, NativeVmConfig, VmState } from '../native/contract.js';
+import type {
+  NativeProgress,
+  NativeRestoreConfig,
+  NativeSnapshot,
+  NativeVm,
+  NativeVmConfig,
+  VmState,
+} from '../native/contract.js';
 import { watched } from '../native/watched.js';
 import { nativeSnapshotOf, progressFields, type VmSnapshot, wrapSnapshot } from '../snapshot/snapshot.js';
 import { nativeVmConfig, seedSchema, type VmOptions } from './options.js';
@@ -43,8 +51,15 @@ const exploreOptionsSchema = z.strictObject({
 export const nativeHandle: unique symbol = Symbol('standstill.nativeHandle');
 
 /** Creates a VM from a configuration that is valid. */
-export const createFromConfig: (config: NativeVmConfig) => Promise<EmulatedVm> = (config) => construct(config);
-let construct: typeof createFromConfig;
+export const createFromConfig = async (config: NativeVmConfig): Promise<EmulatedVm> =>
+  wrap(await addon.createVm(config));
+/** Creates a VM that begins at a snapshot. */
+export const createAtSnapshot = async (
+  config: NativeRestoreConfig,
+  snapshot: NativeSnapshot,
+  progress: NativeProgress,
+): Promise<EmulatedVm> => wrap(await addon.restoreVm(config, snapshot, progress));
+let wrap: (native: NativeVm) => EmulatedVm;
 
 /** A VM whose guest is one of the engine's programs, run by one thread of the engine. */
 export class EmulatedVm implements Vm {
@@ -52,9 +67,10 @@ export class EmulatedVm implements Vm {
   readonly name: string;
   readonly program: string;
   readonly ramBytes: number;
+  #generationId = randomUUID();
 
   static {
-    construct = async (config) => new EmulatedVm(await addon.createVm(config));
+    wrap = (native) => new EmulatedVm(native);
   }
 
   private constructor(native: NativeVm) {
@@ -70,6 +86,10 @@ export class EmulatedVm implements Vm {
    */
   static async create(options: VmOptions): Promise<EmulatedVm> {
     return await createFromConfig(nativeVmConfig(options, (program) => program));
+  }
+
+  get generationId(): string {
+    return this.#generationId;
   }
 
   get state(): VmState {
@@ -125,15 +145,21 @@ export class EmulatedVm implements Vm {
   }
 
   async rollback(snapshot: VmSnapshot): Promise<RollbackResult> {
-    return { pages: await this[nativeHandle].rollback(nativeSnapshotOf(snapshot, 'a rollback')) };
+    const pages = await this[nativeHandle].rollback(nativeSnapshotOf(snapshot, 'a rollback'));
+    this.#generationId = randomUUID();
+    return { pages };
   }
 
   async explore(snapshot: VmSnapshot, options: ExploreOptions): Promise<ExploreResult> {
     const { signal, onProgress, ...settings } = parseOptions(exploreOptionsSchema, options, 'an exploration');
     const native = nativeSnapshotOf(snapshot, 'an exploration');
-    return await watched({ signal, onProgress }, 'exploration', (progress) =>
-      this[nativeHandle].explore(native, settings, progress),
-    );
+    try {
+      return await watched({ signal, onProgress }, 'exploration', (progress) =>
+        this[nativeHandle].explore(native, settings, progress),
+      );
+    } finally {
+      this.#generationId = randomUUID();
+    }
   }
 
   endEpoch(): EpochResult {

@@ -19,14 +19,19 @@ export const seedSchema = z
   .union([z.number().int().nonnegative(), z.bigint().nonnegative().lt(SEED_LIMIT)], EXPECTED_SEED)
   .transform(BigInt);
 
-const vmOptionsSchema = z.strictObject({
+export const vmFields = {
   name: z.string(EXPECTED_NAME).min(1, EXPECTED_NAME).max(64, EXPECTED_NAME).optional(),
+  seed: seedSchema,
+  dutyCycle: z.number(EXPECTED_DUTY_CYCLE).positive(EXPECTED_DUTY_CYCLE).max(1, EXPECTED_DUTY_CYCLE).default(1),
+  prefault: z.boolean('true or false').default(false),
+};
+
+const vmOptionsSchema = z.strictObject({
+  ...vmFields,
   program: z.string('the name of a guest program'),
   params: z.record(z.string(), z.union([z.number(), z.string()], 'a number or text'), 'an object').default({}),
   memory: z.union([z.number(), z.string()], "bytes or text such as '256 MiB'").default(64 * MIB),
   seed: seedSchema.default(0n),
-  dutyCycle: z.number(EXPECTED_DUTY_CYCLE).positive(EXPECTED_DUTY_CYCLE).max(1, EXPECTED_DUTY_CYCLE).default(1),
-  prefault: z.boolean('true or false').default(false),
 });
 
 /** What a VM is created from. */

@@ -76,6 +76,11 @@ export interface Vm extends Disposable, AsyncDisposable {
   readonly program: string;
   readonly ramBytes: number;
   readonly state: VmState;
+  /**
+   * A UUID of this VM's stretch of time, as a hypervisor's VM generation ID: every created, restored and cloned VM has
+   * its own, and a rollback or an exploration gives it a new one.
+   */
+  readonly generationId: string;
 
   /** created → running. ERR_VM_ALREADY_STARTED, ERR_VM_FAULTED; ERR_BUSY inside a freeze. */
   start(): void;

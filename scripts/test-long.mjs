@@ -1,38 +1,71 @@
-// What takes longer than CI allows: the soak of 10^6 pause/resume cycles. Its log, with the commit, the
-// machine and the result, is committed as test/long/soak.log.
+// What takes longer than CI allows: the soak of 10^6 pause/resume cycles, and half an hour of fuzzing. Their logs,
+// with the commit, the machine and the result, are committed in test/long/.
+//   npm run test:long             both
+//   npm run test:long -- fuzz     one by name
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
-import { join } from 'node:path';
-import { STAGES } from './test/stages.mjs';
+import { basename, join } from 'node:path';
+import { fuzzing, STAGES } from './test/stages.mjs';
 import { root, run } from './test/tools.mjs';
 
 const LIMIT_SECONDS = 4 * 3600;
 
-const build = STAGES.find((stage) => stage.name === 'native').commands.slice(0, 2);
-for (const command of build) {
-  if (!(await run(command, { seconds: LIMIT_SECONDS })).ok) process.exit(1);
+const soak = [join('build-tests', 'plain', 'standstill_soak'), '--cycles', '1000000'];
+const fuzz = fuzzing('snapshot_file', 1800);
+/** Of each the commands before it, its own, and which lines of its output are worth keeping. */
+const JOBS = [
+  {
+    name: 'soak',
+    before: STAGES.find((stage) => stage.name === 'native').commands.slice(0, 2),
+    command: soak,
+    keeps: () => true,
+  },
+  {
+    name: 'fuzz',
+    before: fuzz.slice(0, -1),
+    command: fuzz.at(-1),
+    keeps: (line) => !/^#\d+\s+(NEW|REDUCE|pulse|RELOAD)/.test(line),
+  },
+];
+
+function logOf(job, { ok, outcome, output }, seconds) {
+  const options = { cwd: root, encoding: 'utf8' };
+  const commit = spawnSync('git', ['describe', '--always', '--dirty', '--abbrev=12'], options).stdout.trim();
+  const command = job.command.map((part) => (part.includes('/') ? basename(part) : part)).join(' ');
+  return [
+    `date     ${new Date().toISOString()}`,
+    `commit   ${commit}`,
+    `machine  ${cpus()[0]?.model.trim()}, ${cpus().length} CPUs, ${(totalmem() / 2 ** 30).toFixed(0)} GiB, Linux ${release()}`,
+    `command  ${command}`,
+    `took     ${seconds.toFixed(0)} s`,
+    `result   ${ok ? 'passed' : `failed: ${outcome}`}`,
+    '',
+    output.trimEnd().split('\n').filter(job.keeps).join('\n'),
+    '',
+  ].join('\n');
 }
-const from = Date.now();
-const soak = await run([join('build-tests', 'plain', 'standstill_soak'), '--cycles', '1000000'], {
-  seconds: LIMIT_SECONDS,
-});
-const commit = spawnSync('git', ['describe', '--always', '--dirty', '--abbrev=12'], {
-  cwd: root,
-  encoding: 'utf8',
-}).stdout.trim();
-const log = [
-  `date     ${new Date().toISOString()}`,
-  `commit   ${commit}`,
-  `machine  ${cpus()[0]?.model.trim()}, ${cpus().length} CPUs, ${(totalmem() / 2 ** 30).toFixed(0)} GiB, Linux ${release()}`,
-  `command  standstill_soak --cycles 1000000`,
-  `took     ${((Date.now() - from) / 1000).toFixed(0)} s`,
-  `result   ${soak.ok ? 'passed' : `failed: ${soak.outcome}`}`,
-  '',
-  soak.output.trimEnd(),
-  '',
-].join('\n');
-mkdirSync(join(root, 'test', 'long'), { recursive: true });
-writeFileSync(join(root, 'test', 'long', 'soak.log'), log);
-console.log(`${soak.ok ? 1 : 0} passed, ${soak.ok ? 0 : 1} failed`);
-process.exitCode = soak.ok ? 0 : 1;
+
+/** True where it passed. */
+async function runJob(job) {
+  for (const command of job.before) {
+    if (!(await run(command, { seconds: LIMIT_SECONDS })).ok) return false;
+  }
+  const from = Date.now();
+  const result = await run(job.command, { seconds: LIMIT_SECONDS });
+  mkdirSync(join(root, 'test', 'long'), { recursive: true });
+  writeFileSync(join(root, 'test', 'long', `${job.name}.log`), logOf(job, result, (Date.now() - from) / 1000));
+  return result.ok;
+}
+
+const names = process.argv.slice(2);
+const unknown = names.find((name) => !JOBS.some((job) => job.name === name));
+if (unknown !== undefined) {
+  console.error(`standstill: Expected ${JOBS.map((job) => job.name).join(' or ')} but received ${unknown}`);
+  process.exit(2);
+}
+const chosen = JOBS.filter((job) => names.length === 0 || names.includes(job.name));
+let failed = 0;
+for (const job of chosen) failed += (await runJob(job)) ? 0 : 1;
+console.log(`${chosen.length - failed} passed, ${failed} failed`);
+process.exitCode = failed === 0 ? 0 : 1;

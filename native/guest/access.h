@@ -112,6 +112,7 @@ class CheckedRam {
 //   template <class Ram> static int64_t Step(Registers&, Ram&, const Inputs&);
 //       executes one step; answers kContinue, or for how long the guest halts
 //   static CheckReport Check(const Registers&, LeasedReader&);
+//   static bool Possible(const Registers&, const ParamValues&, uint64_t ram_bytes);  optional
 inline constexpr int64_t kContinue = -1;
 
 // Runs up to the budget. Few registers are copied in and out, so that a store through a byte
@@ -159,6 +160,17 @@ constexpr auto Reseed() -> void (*)(void*, uint64_t) {
 }
 
 template <class P>
+constexpr auto Possible() -> bool (*)(const void*, const ParamValues&, uint64_t) {
+  if constexpr (requires { &P::Possible; }) {
+    return [](const void* registers, const ParamValues& params, uint64_t ram_bytes) {
+      return P::Possible(*static_cast<const typename P::Registers*>(registers), params, ram_bytes);
+    };
+  } else {
+    return nullptr;
+  }
+}
+
+template <class P>
 constexpr Program MakeProgram() {
   using Registers = typename P::Registers;
   static_assert(std::is_trivially_copyable_v<Registers> && sizeof(Registers) <= kRegisterBytesMax);
@@ -175,6 +187,7 @@ constexpr Program MakeProgram() {
             P::Init(context, *static_cast<Registers*>(context.registers));
           },
       .reseed = Reseed<Registers>(),
+      .possible = Possible<P>(),
       .run = &RunSteps<P, CheckedRam<MarkWrites>>,
       .run_handover = &RunSteps<P, CheckedRam<MarkAndHandOverWrites>>,
       .check =

@@ -67,6 +67,12 @@ struct HashChain {
     r.segment_length = static_cast<uint64_t>(context.params[kCheckpointSteps]);
   }
 
+  // A check replays two segments.
+  static bool Possible(const Registers& r, const ParamValues& params, uint64_t) {
+    return r.segment_length == static_cast<uint64_t>(params[kCheckpointSteps]) &&
+           r.segment_steps < r.segment_length;
+  }
+
   template <class Ram>
   static int64_t Step(Registers& r, Ram& ram, const Inputs&) {
     uint64_t link = r.link;

@@ -47,6 +47,10 @@ struct Idle {
     r.wake_interval_ns = static_cast<int64_t>(context.params[kWakeIntervalUs]) * 1000;
   }
 
+  static bool Possible(const Registers& r, const ParamValues& params, uint64_t) {
+    return r.wake_interval_ns == static_cast<int64_t>(params[kWakeIntervalUs]) * 1000;
+  }
+
   template <class Ram>
   static int64_t Step(Registers& r, Ram& ram, const Inputs&) {
     ++r.wakes;

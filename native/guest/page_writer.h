@@ -128,6 +128,11 @@ struct PageWriter {
     r.log2_span = fixed_point::Log2((bytes >> kPageShift) + 1);
   }
 
+  static bool Possible(const Registers& r, const ParamValues&, uint64_t ram_bytes) {
+    return r.words <= ram_bytes / sizeof(uint64_t) && r.words >= kWordsPerPage &&
+           r.log2_span == fixed_point::Log2(r.words / kWordsPerPage + 1);
+  }
+
   // The word at `index` after its `count`th write.
   static constexpr uint64_t Word(uint64_t index, uint32_t count, uint64_t key) {
     return ((count * kCountFactor + index * kPlaceFactor + key) << 32) | count;

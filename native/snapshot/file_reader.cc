@@ -266,9 +266,12 @@ Status SnapshotFile::Impl::ReadZeroes(uint64_t offset, uint64_t bytes, FileProbl
   thread_local std::vector<std::byte> read;
   read.resize(bytes);
   if (const Status status = Read(offset, read, problem); status != Status::kOk) return status;
+  // Each byte is its neighbour, and the first one is zero: the quick way.
+  if (bytes == 0 ||
+      (read[0] == std::byte{0} && std::memcmp(read.data(), read.data() + 1, bytes - 1) == 0))
+    return Status::kOk;
   const auto other =
       std::find_if(read.begin(), read.end(), [](std::byte byte) { return byte != std::byte{0}; });
-  if (other == read.end()) return Status::kOk;
   return Damaged("a byte that is not zero in a gap",
                  offset + static_cast<uint64_t>(other - read.begin()), problem);
 }

@@ -103,6 +103,9 @@ const char* DecodeState(std::span<const std::byte> bytes, MachineState* state) {
   if (!from.done() || registers.size() != state->program->register_bytes)
     return "the program's registers";
   state->registers.assign(registers.begin(), registers.end());
+  const auto possible = state->program->possible;
+  if (possible != nullptr && !possible(state->registers.data(), state->params, state->ram_bytes))
+    return "registers that the program can have";
   return nullptr;
 }
 

@@ -56,6 +56,11 @@ const clangFormat = {
   otherwise: 'clang-format is not installed (Debian: apt-get install clang-format)',
 };
 
+const clang = {
+  present: () => commandExists('clang++'),
+  otherwise: 'clang is not installed (Debian: apt-get install clang)',
+};
+
 /** Configure, build and run the engine's tests; `folder` under build-tests/, ignored by git. */
 function engineTests(folder, ...options) {
   const build = join(root, 'build-tests', folder);
@@ -63,6 +68,22 @@ function engineTests(folder, ...options) {
     ['cmake', '-S', root, '-B', build, '-DSTANDSTILL_BUILD_TESTS=ON', ...options],
     ['cmake', '--build', build, '--parallel', jobs],
     ['ctest', '--test-dir', build, '--verbose'],
+  ];
+}
+
+/** Configure and build a fuzzer, read its seeds, and fuzz on for so long. Inputs that it finds stay in build-tests/. */
+export function fuzzing(name, seconds) {
+  const build = join(root, 'build-tests', 'fuzz');
+  const found = join(build, 'found', name);
+  const seeds = join(root, 'test', 'fuzz', 'corpus', name);
+  const fuzzer = join(build, `standstill_${name}_fuzz`);
+  const limits = ['-rss_limit_mb=1024', '-malloc_limit_mb=128', '-timeout=20', `-artifact_prefix=${build}/`];
+  return [
+    ['cmake', '-S', root, '-B', build, '-DCMAKE_CXX_COMPILER=clang++', '-DSTANDSTILL_BUILD_FUZZERS=ON'],
+    ['cmake', '--build', build, '--parallel', jobs, '--target', `standstill_${name}_fuzz`],
+    ['cmake', '-E', 'make_directory', found],
+    [fuzzer, seeds, '-runs=0', ...limits],
+    [fuzzer, found, seeds, '-max_len=65536', `-max_total_time=${seconds}`, '-print_final_stats=1', ...limits],
   ];
 }
 
@@ -122,6 +143,7 @@ export const STAGES = [
     commands: engineTests('thread', '-DSTANDSTILL_SANITIZE=thread'),
     count: countDoctest,
   },
+  { name: 'fuzz', always: false, needs: clang, commands: fuzzing('snapshot_file', 30), count: countCommands },
   {
     name: 'soak',
     always: false,

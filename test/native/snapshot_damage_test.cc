@@ -317,6 +317,47 @@ TEST_CASE("snapshot damage: no state is believed because its checksum is right")
   }
 }
 
+// With some, a check of the chain was once without end.
+TEST_CASE("snapshot damage: registers of any value are refused, or those of a guest that runs") {
+  const TestFolder folder;
+  const std::string path = folder / "one";
+  const auto store = MakePageStore();
+  for (const Program* program : Programs()) {
+    const auto vm = MakeVmOn(store, program->name, OptionsFor(*program, 3));
+    RunTo(*vm, 20);
+    REQUIRE(Save(SnapshotOf(*vm), path, {.compressed = true}) == Status::kOk);
+    const SnapshotImage good(BytesOfFile(path));
+    const uint64_t end = good.layout().state + good.header().state_bytes;
+    for (uint64_t at = end - program->register_bytes; at < end; at += sizeof(uint64_t)) {
+      for (const uint64_t value :
+           {uint64_t{0}, uint64_t{1} << 40, uint64_t{1} << 63, ~uint64_t{0}}) {
+        CAPTURE(program->name);
+        CAPTURE(end - at);
+        CAPTURE(value);
+        SnapshotImage image = good;
+        image.Put(at, value);
+        image.Seal(false);
+        WriteBytes(path, image.bytes());
+        const Opened opened = Open(path);
+        if (opened.status != Status::kOk) {
+          REQUIRE(opened.status == Status::kSnapshotDamaged);
+          continue;
+        }
+        const Loaded loaded = Load(opened.file, store);
+        REQUIRE(loaded.status == Status::kOk);
+        Progress progress;
+        std::shared_ptr<Vm> restored;
+        REQUIRE(Vm::Restore(vm->config(), *loaded.snapshot, {}, progress, &restored) ==
+                Status::kOk);
+        CheckReport report;
+        REQUIRE(restored->Check(&report) == Status::kOk);
+        const Status ran = restored->RunUntilAndWait(loaded.snapshot->state().steps + 8);
+        REQUIRE((ran == Status::kOk || ran == Status::kFaulted));
+      }
+    }
+  }
+}
+
 TEST_CASE("snapshot damage: several things altered at once, sealed: nothing wrong comes out") {
   constexpr uint64_t kSeed = 0x5EA1ED;
   CAPTURE(kSeed);

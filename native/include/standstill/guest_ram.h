@@ -16,7 +16,7 @@
 
 namespace standstill {
 
-class RamImage;
+struct RamImage;
 
 inline constexpr uint64_t kRamBytesMin = uint64_t{1} << 20;
 inline constexpr uint64_t kRamBytesMax = uint64_t{64} << 30;

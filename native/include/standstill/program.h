@@ -121,6 +121,9 @@ struct Program {
   // Lets chance go another way from here on; memory and registers stay valid. Null: nothing in the
   // program is left to chance.
   void (*reseed)(void* registers, uint64_t seed);
+  // Of registers that come from outside: that no step and no check takes without end or leaves the
+  // language's rules. Null: whatever they are, none does.
+  bool (*possible)(const void* registers, const ParamValues& params, uint64_t ram_bytes);
   RunFunction run;  // marks every page that it writes
   RunFunction
       run_handover;  // the same, and hands pages over to a live copier before their first write

@@ -17,6 +17,7 @@ std::vector<SnapshotFileObject::PropertyDescriptor> SnapshotFileObject::Properti
           InstanceMethod<&SnapshotFileObject::PageCrcs>("pageCrcs"),
           InstanceMethod<&SnapshotFileObject::Present>("present"),
           InstanceMethod<&SnapshotFileObject::Digest>("digest"),
+          InstanceMethod<&SnapshotFileObject::ChunkOffset>("chunkOffset"),
           InstanceMethod<&SnapshotFileObject::ReadChunk>("readChunk"),
           InstanceMethod<&SnapshotFileObject::Verify>("verify")};
 }
@@ -77,6 +78,14 @@ Napi::Value SnapshotFileObject::Digest(const Napi::CallbackInfo& info) {
           [](Napi::Env in, uint64_t& digest) -> Napi::Value {
             return Napi::BigInt::New(in, digest);
           });
+}
+
+// chunkOffset(chunk)
+Napi::Value SnapshotFileObject::ChunkOffset(const Napi::CallbackInfo& info) {
+  const int64_t chunk_max = static_cast<int64_t>(held_->file->chunk_count()) - 1;
+  const int64_t chunk = ReadInteger(info[0], "chunk", 0, chunk_max);
+  const uint64_t offset = held_->file->chunk_offset(static_cast<uint64_t>(chunk));
+  return Napi::Number::New(info.Env(), static_cast<double>(offset));
 }
 
 // readChunk(chunk)

@@ -37,6 +37,7 @@ class SnapshotFileObject : public Handle<SnapshotFileObject, const OpenSnapshotF
   Napi::Value PageCrcs(const Napi::CallbackInfo& info);
   Napi::Value Present(const Napi::CallbackInfo& info);
   Napi::Value Digest(const Napi::CallbackInfo& info);
+  Napi::Value ChunkOffset(const Napi::CallbackInfo& info);
   Napi::Value ReadChunk(const Napi::CallbackInfo& info);
   Napi::Value Verify(const Napi::CallbackInfo& info);
 };

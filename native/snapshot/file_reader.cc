@@ -235,6 +235,9 @@ uint64_t SnapshotFile::digest() const {
 uint64_t SnapshotFile::chunk_count() const {
   return impl_->chunks.size();
 }
+uint64_t SnapshotFile::chunk_offset(uint64_t chunk) const {
+  return impl_->chunk_offsets[chunk];
+}
 const std::vector<uint64_t>& SnapshotFile::page_crcs() const {
   return impl_->page_crcs;
 }

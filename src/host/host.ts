@@ -13,6 +13,7 @@ import { PatchPool } from '../maintenance/patch-pool.js';
 import type { MaintenanceReport } from '../maintenance/report.js';
 import { addon } from '../native/addon.js';
 import type { NativePageStore, NativePageStoreUsage, NativeVmConfig } from '../native/contract.js';
+import { loadSnapshot, type SnapshotLoadOptions, type VmSnapshot } from '../snapshot/snapshot.js';
 import { createFromConfig, EmulatedVm } from '../vm/emulated-vm.js';
 import { assertFitsMachine, nativeVmConfig, type VmOptions } from '../vm/options.js';
 import type { Vm } from '../vm/vm.js';
@@ -99,6 +100,15 @@ export class Host implements Disposable, AsyncDisposable {
     } finally {
       this.#inCreation.delete(config);
     }
+  }
+
+  /**
+   * Loads a snapshot file into the memory of this host's snapshots, under its cap; snapshots among the `bases` must be
+   * this host's too. Otherwise as `VmSnapshot.load`, and ERR_HOST_CLOSED.
+   */
+  async loadSnapshot(path: string, options: SnapshotLoadOptions = {}): Promise<VmSnapshot> {
+    this.#assertOpen();
+    return await loadSnapshot(path, options, this.#pageStore);
   }
 
   /**

@@ -87,6 +87,7 @@ class SnapshotFile {
   uint64_t present_pages() const;
   uint64_t digest() const;  // CRC-64/NVME of the RAM, made of the pages' own
   uint64_t chunk_count() const;
+  uint64_t chunk_offset(uint64_t chunk) const;  // of its data in the file
   const std::vector<uint64_t>& page_crcs() const;
   const PageSet& present() const;  // the pages whose bytes are in the file
 

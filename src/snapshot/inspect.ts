@@ -1,6 +1,10 @@
+import { stat } from 'node:fs/promises';
 import { PAGE_BYTES } from '../base/units.js';
 import { addon } from '../native/addon.js';
 import { type OpenFile, openFile, parsePath } from './file.js';
+
+/** What stat counts in, whatever the file system does. */
+const STAT_BLOCK_BYTES = 512;
 
 /**
  * What a file has of a page: nothing, since it is all zeroes (`zero`) or the base has it (`shared`); or its bytes, in a
@@ -21,6 +25,8 @@ export interface SnapshotFileInfo {
   readonly baseId: string | undefined;
   readonly compressed: boolean;
   readonly fileBytes: number;
+  /** Without the holes in it. */
+  readonly diskBytes: number;
   /** CRC-64/NVME of the RAM, as the pages' own have it. */
   readonly digest: bigint;
   readonly vmName: string;
@@ -61,6 +67,7 @@ export async function infoOf(file: OpenFile): Promise<SnapshotFileInfo> {
     baseId,
     compressed: info.compressed,
     fileBytes: info.fileBytes,
+    diskBytes: (await stat(path)).blocks * STAT_BLOCK_BYTES,
     digest: await native.digest(),
     ...state,
     takenAt: new Date(Number(takenWallNs / 1_000_000n)),

@@ -19,7 +19,19 @@ export {
   type VmReport,
 } from './maintenance/report.js';
 export type { ResumedBy, SyncMode, VmState } from './native/contract.js';
-export { type PageRange, type SnapshotCost, type SnapshotUsage, VmSnapshot } from './snapshot/snapshot.js';
+export { compactSnapshotFiles } from './snapshot/compact.js';
+export { diffSnapshotFiles, type PageRange } from './snapshot/diff.js';
+export type { SnapshotDamage } from './snapshot/file.js';
+export { inspectSnapshotFile, PAGE_KINDS, type PageKind, type SnapshotFileInfo } from './snapshot/inspect.js';
+export type { SaveOptions } from './snapshot/save.js';
+export {
+  type SnapshotCost,
+  type SnapshotLoadOptions,
+  type SnapshotSaveOptions,
+  type SnapshotUsage,
+  VmSnapshot,
+} from './snapshot/snapshot.js';
+export { type SnapshotVerification, verifySnapshotFile } from './snapshot/verify.js';
 export {
   type DeterminismOptions,
   type DeterminismReport,

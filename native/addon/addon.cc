@@ -5,7 +5,9 @@
 #include "addon/environment.h"
 #include "addon/freeze_object.h"
 #include "addon/proof_object.h"
+#include "addon/snapshot_file_object.h"
 #include "addon/snapshot_object.h"
+#include "addon/snapshot_writer_object.h"
 #include "addon/status_error.h"
 #include "addon/vm_object.h"
 #include "port/task_pool.h"
@@ -110,6 +112,9 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   ProgressObject::Define(env);
   PageStoreObject::Define(env);
   SnapshotObject::Define(env);
+  SnapshotFileObject::Define(env);
+  SnapshotLoaderObject::Define(env);
+  SnapshotWriterObject::Define(env);
   ProofObject::Define(env);
   exports.Set("initialise", Napi::Function::New<Initialise>(env, "initialise"));
   exports.Set("programs", Napi::Function::New<ListPrograms>(env, "programs"));
@@ -119,6 +124,13 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("createProgress", Napi::Function::New<ProgressObject::Create>(env, "createProgress"));
   exports.Set("createPageStore",
               Napi::Function::New<PageStoreObject::Create>(env, "createPageStore"));
+  exports.Set("openSnapshotFile",
+              Napi::Function::New<SnapshotFileObject::Open>(env, "openSnapshotFile"));
+  exports.Set("createSnapshotLoader",
+              Napi::Function::New<SnapshotLoaderObject::Create>(env, "createSnapshotLoader"));
+  exports.Set("createSnapshotWriter",
+              Napi::Function::New<SnapshotWriterObject::Create>(env, "createSnapshotWriter"));
+  exports.Set("exportFlat", Napi::Function::New<ExportFlatFile>(env, "exportFlat"));
   exports.Set("prepareProof", Napi::Function::New<ProofObject::Prepare>(env, "prepareProof"));
   exports.Set("freeze", Napi::Function::New<FreezeObject::Begin>(env, "freeze"));
   exports.Set("crc64", Napi::Function::New<Crc64OfBytes>(env, "crc64"));

@@ -1,5 +1,6 @@
 #include "addon/convert.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstring>
@@ -34,11 +35,6 @@ double ReadNumber(const Napi::Value& value, const std::string& name, double min,
     throw Refuse(value.Env(), "a number from " + range, name, value);
   }
   return number;
-}
-
-std::string ReadString(const Napi::Value& value, const std::string& name) {
-  if (!value.IsString()) throw Refuse(value.Env(), "a string", name, value);
-  return value.As<Napi::String>().Utf8Value();
 }
 
 uint64_t ReadBigInt(const Napi::Value& value, const std::string& name) {
@@ -120,6 +116,19 @@ Napi::BigInt Stamp(Napi::Env env, int64_t ns) {
 }
 
 }  // namespace
+
+std::string ReadString(const Napi::Value& value, const std::string& name) {
+  if (!value.IsString()) throw Refuse(value.Env(), "a string", name, value);
+  return value.As<Napi::String>().Utf8Value();
+}
+
+std::vector<std::byte> ReadBytes(const Napi::Value& value, const std::string& name) {
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array)
+    throw Refuse(value.Env(), "a Uint8Array", name, value);
+  const Napi::Uint8Array array = value.As<Napi::Uint8Array>();
+  const auto bytes = std::as_bytes(std::span(array.Data(), array.ByteLength()));
+  return {bytes.begin(), bytes.end()};
+}
 
 int64_t ReadInteger(const Napi::Value& value, const std::string& name, int64_t min, int64_t max) {
   const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : NAN;
@@ -337,9 +346,9 @@ Napi::Object ExploredToJs(Napi::Env env, const ExploreResult& result) {
   return object;
 }
 
-Napi::Uint8Array BytesToJs(Napi::Env env, const std::vector<std::byte>& bytes) {
+Napi::Uint8Array BytesToJs(Napi::Env env, std::span<const std::byte> bytes) {
   Napi::Uint8Array array = Napi::Uint8Array::New(env, bytes.size());
-  std::memcpy(array.Data(), bytes.data(), bytes.size());
+  std::ranges::copy(bytes, std::as_writable_bytes(std::span(array.Data(), bytes.size())).begin());
   return array;
 }
 

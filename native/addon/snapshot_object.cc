@@ -23,12 +23,33 @@ Napi::Number Count(Napi::Env env, uint64_t value) {
 
 }  // namespace
 
+Napi::Object StateToJs(Napi::Env env, const MachineState& state) {
+  const Napi::Object params = Napi::Object::New(env);
+  for (size_t i = 0; i < state.program->params.size(); ++i)
+    params.Set(std::string(state.program->params[i].name), state.params[i]);
+  const Napi::Object object = Napi::Object::New(env);
+  object.Set("vmName", state.vm_name);
+  object.Set("program", std::string(state.program->name));
+  object.Set("params", params);
+  object.Set("seed", Napi::BigInt::New(env, state.seed));
+  object.Set("ramBytes", Count(env, state.ram_bytes));
+  object.Set("steps", Count(env, state.steps));
+  object.Set("registers", BytesToJs(env, state.registers));
+  object.Set("guestMonotonicNs", static_cast<double>(state.guest_monotonic_ns));
+  object.Set("guestWallNs", Napi::BigInt::New(env, state.guest_wall_ns));
+  object.Set("takenWallNs", Napi::BigInt::New(env, state.taken_wall_ns));
+  return object;
+}
+
 // ── Progress ──────────────────────────────────────────────────────────────────────────────────
 
 std::vector<ProgressObject::PropertyDescriptor> ProgressObject::Properties() {
   return {InstanceMethod<&ProgressObject::Done>("done"),
           InstanceMethod<&ProgressObject::Total>("total"),
-          InstanceMethod<&ProgressObject::Cancel>("cancel")};
+          InstanceMethod<&ProgressObject::Begin>("begin"),
+          InstanceMethod<&ProgressObject::Add>("add"),
+          InstanceMethod<&ProgressObject::Cancel>("cancel"),
+          InstanceMethod<&ProgressObject::Cancelled>("cancelled")};
 }
 
 Napi::Value ProgressObject::Create(const Napi::CallbackInfo& info) {
@@ -43,8 +64,22 @@ Napi::Value ProgressObject::Total(const Napi::CallbackInfo& info) {
   return Count(info.Env(), held_->total());
 }
 
+// begin(total)
+void ProgressObject::Begin(const Napi::CallbackInfo& info) {
+  held_->Begin(static_cast<uint64_t>(ReadInteger(info[0], "total", 0, kSafeInteger)));
+}
+
+// add(done)
+void ProgressObject::Add(const Napi::CallbackInfo& info) {
+  held_->Add(static_cast<uint64_t>(ReadInteger(info[0], "done", 0, kSafeInteger)));
+}
+
 void ProgressObject::Cancel(const Napi::CallbackInfo&) {
   held_->Cancel();
+}
+
+Napi::Value ProgressObject::Cancelled(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), held_->cancelled());
 }
 
 // ── Page stores ───────────────────────────────────────────────────────────────────────────────
@@ -77,6 +112,7 @@ Napi::Value PageStoreObject::Usage(const Napi::CallbackInfo& info) {
 
 std::vector<SnapshotObject::PropertyDescriptor> SnapshotObject::Properties() {
   return {InstanceMethod<&SnapshotObject::State>("state"),
+          InstanceMethod<&SnapshotObject::PageStore>("pageStore"),
           InstanceMethod<&SnapshotObject::StateBytes>("stateBytes"),
           InstanceMethod<&SnapshotObject::Digest>("digest"),
           InstanceMethod<&SnapshotObject::PageCrcs>("pageCrcs"),
@@ -86,27 +122,15 @@ std::vector<SnapshotObject::PropertyDescriptor> SnapshotObject::Properties() {
 }
 
 Napi::Value SnapshotObject::State(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  const MachineState& state = held_->state();
-  const Napi::Object params = Napi::Object::New(env);
-  for (size_t i = 0; i < state.program->params.size(); ++i)
-    params.Set(std::string(state.program->params[i].name), state.params[i]);
-  const Napi::Object object = Napi::Object::New(env);
-  object.Set("vmName", state.vm_name);
-  object.Set("program", std::string(state.program->name));
-  object.Set("params", params);
-  object.Set("seed", Napi::BigInt::New(env, state.seed));
-  object.Set("ramBytes", Count(env, state.ram_bytes));
-  object.Set("steps", Count(env, state.steps));
-  object.Set("registers", BytesToJs(env, state.registers));
-  object.Set("guestMonotonicNs", static_cast<double>(state.guest_monotonic_ns));
-  object.Set("guestWallNs", Napi::BigInt::New(env, state.guest_wall_ns));
-  object.Set("takenWallNs", Napi::BigInt::New(env, state.taken_wall_ns));
-  return object;
+  return StateToJs(info.Env(), held_->state());
+}
+
+Napi::Value SnapshotObject::PageStore(const Napi::CallbackInfo& info) {
+  return PageStoreObject::Wrap(info.Env(), held_->store());
 }
 
 Napi::Value SnapshotObject::StateBytes(const Napi::CallbackInfo& info) {
-  return BytesToJs(info.Env(), standstill::StateBytes(*held_));
+  return BytesToJs(info.Env(), standstill::StateBytes(held_->state()));
 }
 
 // digest(progress)

@@ -15,6 +15,8 @@
 
 namespace standstill {
 
+Napi::Object StateToJs(Napi::Env env, const MachineState& state);
+
 class ProgressObject : public Handle<ProgressObject, Progress> {
  public:
   static constexpr napi_type_tag kTag = {0x5354414e44535449, 0x4c4c2d50524f4752};
@@ -27,7 +29,10 @@ class ProgressObject : public Handle<ProgressObject, Progress> {
  private:
   Napi::Value Done(const Napi::CallbackInfo& info);
   Napi::Value Total(const Napi::CallbackInfo& info);
+  void Begin(const Napi::CallbackInfo& info);
+  void Add(const Napi::CallbackInfo& info);
   void Cancel(const Napi::CallbackInfo& info);
+  Napi::Value Cancelled(const Napi::CallbackInfo& info);
 };
 
 class PageStoreObject : public Handle<PageStoreObject, PageStore> {
@@ -54,6 +59,7 @@ class SnapshotObject : public Handle<SnapshotObject, const Snapshot> {
 
  private:
   Napi::Value State(const Napi::CallbackInfo& info);
+  Napi::Value PageStore(const Napi::CallbackInfo& info);
   Napi::Value StateBytes(const Napi::CallbackInfo& info);
   Napi::Value Digest(const Napi::CallbackInfo& info);
   Napi::Value PageCrcs(const Napi::CallbackInfo& info);

@@ -34,7 +34,6 @@ static_assert(std::endian::native == std::endian::little, "the file is written a
 
 inline constexpr std::array<uint8_t, 8> kFileMagic = {0x89, 'S', 'T', 'S', 'N', '\r', '\n', 0x1A};
 inline constexpr std::array<uint8_t, 8> kTrailerMagic = {'S', 'T', 'S', 'N', 'E', 'N', 'D', '\n'};
-inline constexpr uint32_t kFileVersion = 1;
 inline constexpr uint64_t kChunkPages = PageLeaf::kPages;
 inline constexpr uint64_t kChunkBytes = kChunkPages * kPageBytes;
 inline constexpr uint64_t kStateBytesMax = 64 * 1024;
@@ -48,7 +47,7 @@ inline constexpr uint32_t kDifferentialFile = 4;  // packed; absent pages are th
 
 struct FileHeader {
   std::array<uint8_t, 8> magic = kFileMagic;
-  uint32_t version = kFileVersion;
+  uint32_t version = kSnapshotFileVersion;
   uint32_t flags = 0;
   uint64_t ram_bytes = 0;
   uint64_t state_bytes = 0;

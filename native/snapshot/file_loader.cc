@@ -77,13 +77,15 @@ Status SnapshotLoader::Impl::PutChunk(uint64_t chunk, std::span<const std::byte>
     const auto bytes = from + kPageBytes <= pages.size() ? pages.subspan(from, kPageBytes)
                                                          : std::span<const std::byte>();
     if (bytes.empty() || Crc64(0, bytes) != file->page_crcs()[page]) {
-      status = Damaged("a damaged page " + std::to_string(page), 0, problem);
+      status =
+          Damaged("a damaged page " + std::to_string(page), file->chunk_offset(chunk), problem);
     } else {
       SS_CHECK(saved.Save(page, bytes.data(), false));  // there is room for each page once
     }
   });
   if (status == Status::kOk && !flat && at != pages.size())
-    status = Damaged("more than the pages of chunk " + std::to_string(chunk), 0, problem);
+    status = Damaged("more than the pages of chunk " + std::to_string(chunk),
+                     file->chunk_offset(chunk), problem);
   if (status == Status::kOk) chunk_states[chunk] = ChunkState::kWhole;
   return status;
 }

@@ -88,7 +88,7 @@ Status SnapshotFile::Open(const std::string& path, std::shared_ptr<SnapshotFile>
 Status SnapshotFile::Impl::ReadHeader(uint64_t file_bytes, FileProblem* problem) {
   if (const Status status = ReadValue(0, &header, problem); status != Status::kOk) return status;
   if (header.magic != kFileMagic) return Damaged("no snapshot file", 0, problem);
-  if (header.version != kFileVersion) {
+  if (header.version != kSnapshotFileVersion) {
     return Damaged("one of format version " + std::to_string(header.version),
                    offsetof(FileHeader, version), problem);
   }
@@ -226,8 +226,17 @@ uint64_t SnapshotFile::file_bytes() const {
 uint64_t SnapshotFile::present_pages() const {
   return impl_->present.count();
 }
+uint64_t SnapshotFile::digest() const {
+  const Crc64Shift shift(kPageBytes);
+  uint64_t digest = 0;
+  for (const uint64_t crc : impl_->page_crcs) digest = shift.Apply(digest) ^ crc;
+  return digest;
+}
 uint64_t SnapshotFile::chunk_count() const {
   return impl_->chunks.size();
+}
+uint64_t SnapshotFile::chunk_offset(uint64_t chunk) const {
+  return impl_->chunk_offsets[chunk];
 }
 const std::vector<uint64_t>& SnapshotFile::page_crcs() const {
   return impl_->page_crcs;

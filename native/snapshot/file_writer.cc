@@ -48,8 +48,8 @@ PageSet PagesNotZero(const PageTable& table) {
 
 }  // namespace
 
-std::vector<std::byte> StateBytes(const Snapshot& snapshot) {
-  return EncodeState(snapshot.state());
+std::vector<std::byte> StateBytes(const MachineState& state) {
+  return EncodeState(state);
 }
 
 // ── The format ────────────────────────────────────────────────────────────────────────────────
@@ -148,13 +148,16 @@ uint64_t SnapshotWriter::chunk_count() const {
   return impl_->chunks.size();
 }
 
-void SnapshotWriter::ChunkPages(uint64_t chunk, std::vector<std::byte>* out) const {
+Status SnapshotWriter::ChunkPages(uint64_t chunk, std::vector<std::byte>* out) const try {
   out->resize(impl_->PayloadBytes(chunk));
   std::byte* to = out->data();
   impl_->present.ForEachIn(chunk, chunk + 1, [&](uint64_t page) {
     CopyPage(impl_->table, page, to);
     to += kPageBytes;
   });
+  return Status::kOk;
+} catch (const std::bad_alloc&) {
+  return Status::kOutOfMemory;
 }
 
 Status SnapshotWriter::WriteChunks(Progress& progress, FileProblem* problem) try {
@@ -177,7 +180,8 @@ Status SnapshotWriter::WriteChunks(Progress& progress, FileProblem* problem) try
                                  *impl_->file, &error);
       } else if (impl_->present.word(chunk) != 0) {
         thread_local std::vector<std::byte> pages;
-        ChunkPages(chunk, &pages);
+        const Status status = ChunkPages(chunk, &pages);
+        if (status != Status::kOk) return status;
         written = impl_->file->Write(offsets[chunk], pages, &error);
       }
       return written ? Status::kOk : Refused(error, 0, found);

@@ -15,6 +15,10 @@ PageStoreUsage UsageOf(PageStore& store) {
   return store.usage();
 }
 
+const std::shared_ptr<PageStore>& Snapshot::store() const {
+  return table_->store();
+}
+
 Status Snapshot::Digest(Progress& progress, uint64_t* value) const {
   return table_->Digest(progress, value);
 }

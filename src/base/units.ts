@@ -3,6 +3,8 @@ import { unexpected } from './errors.js';
 export const KIB = 1024;
 export const MIB = 1024 ** 2;
 export const GIB = 1024 ** 3;
+/** A page of guest RAM. */
+export const PAGE_BYTES = 4096;
 export const NS_PER_MS = 1_000_000;
 export const NS_PER_S = 1_000_000_000;
 

@@ -5,6 +5,7 @@ import { isStandstillError } from '../base/errors.js';
 import { EXIT_NOT_OK, EXIT_OK, EXIT_USAGE, exitCodeOf } from './exit-codes.js';
 import { leave } from './leave.js';
 import { runCommand } from './run.js';
+import { snapshotCommand } from './snapshot/command.js';
 import { verifyCommand } from './verify.js';
 
 // A reader that has seen enough, as `head` has, is no failure of ours.
@@ -18,9 +19,10 @@ const program = new Command('standstill')
   .description('Memory-preserving host maintenance: freeze VMs, patch the host, resume them, prove their memory.')
   .version(version)
   .addCommand(runCommand(leave))
-  .addCommand(verifyCommand(leave));
+  .addCommand(verifyCommand(leave))
+  .addCommand(snapshotCommand(leave));
 
-for (const command of [program, ...program.commands]) {
+for (const command of withSubcommands(program)) {
   command.exitOverride().showHelpAfterError('(--help tells more)').showSuggestionAfterError();
 }
 
@@ -28,6 +30,10 @@ try {
   await program.parseAsync();
 } catch (error) {
   process.exitCode = report(error);
+}
+
+function withSubcommands(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(withSubcommands)];
 }
 
 /** Says what went wrong, without a stack where it is the user's to mend, and returns the exit code. */

@@ -23,10 +23,12 @@ const PHASE_TEXTS: Readonly<Record<MaintenancePhase, string>> = {
 export interface Progress extends Disposable {
   /** A line of text for what is under way. */
   say(text: string): void;
+  /** How much of it is done, from 0 to 1. */
+  showShare(share: number, text: string): void;
   onEvent(event: MaintenanceEvent): void;
 }
 
-const SILENT: Progress = { say() {}, onEvent() {}, [Symbol.dispose]() {} };
+const SILENT: Progress = { say() {}, showShare() {}, onEvent() {}, [Symbol.dispose]() {} };
 
 /** Live progress on standard error, where that is a terminal; nothing elsewhere. Gone when disposed. */
 export function showProgress(style: Style, wanted: boolean): Progress {
@@ -52,13 +54,18 @@ export function showProgress(style: Style, wanted: boolean): Progress {
       detail = '';
       draw(true);
     },
+    showShare(share, text) {
+      const done = Math.round(share * BAR_COLUMNS);
+      detail = `${'━'.repeat(done)}${style.dim('─'.repeat(BAR_COLUMNS - done))} ${text}`;
+      draw(false);
+    },
     onEvent(event) {
       if (event.type === 'phase') this.say(PHASE_TEXTS[event.phase]);
       if (event.type !== 'patch-progress') return;
-      const done = Math.round(event.progress * BAR_COLUMNS);
-      const bar = '━'.repeat(done) + style.dim('─'.repeat(BAR_COLUMNS - done));
-      detail = `${bar} ${event.patch}${event.message === undefined ? '' : style.dim(` ${event.message}`)}`;
-      draw(false);
+      this.showShare(
+        event.progress,
+        `${event.patch}${event.message === undefined ? '' : style.dim(` ${event.message}`)}`,
+      );
     },
     [Symbol.dispose]() {
       update.clear();

@@ -15,7 +15,7 @@ import type { MaintenanceReport } from '../maintenance/report.js';
 import { addon } from '../native/addon.js';
 import type { NativePageStore, NativePageStoreUsage } from '../native/contract.js';
 import { watched } from '../native/watched.js';
-import { nativeSnapshotOf, type VmSnapshot } from '../snapshot/snapshot.js';
+import { loadSnapshot, nativeSnapshotOf, type SnapshotLoadOptions, type VmSnapshot } from '../snapshot/snapshot.js';
 import { createAtSnapshot, createFromConfig, EmulatedVm } from '../vm/emulated-vm.js';
 import { assertFitsMachine, nativeVmConfig, type VmOptions } from '../vm/options.js';
 import {
@@ -149,6 +149,15 @@ export class Host implements Disposable, AsyncDisposable {
       for (const vm of clones) vm.close();
       throw failure.reason;
     });
+  }
+
+  /**
+   * Loads a snapshot file into the memory of this host's snapshots, under its cap; snapshots among the `bases` must be
+   * this host's too. Otherwise as `VmSnapshot.load`, and ERR_HOST_CLOSED.
+   */
+  async loadSnapshot(path: string, options: SnapshotLoadOptions = {}): Promise<VmSnapshot> {
+    this.#assertOpen();
+    return await loadSnapshot(path, options, this.#pageStore);
   }
 
   /**

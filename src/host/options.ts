@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { StandstillError, show, unexpected } from '../base/errors.js';
-import { machineMemoryBytes } from '../base/machine.js';
 import { parseOptions } from '../base/options.js';
 import { GIB, MIB, parseBytes } from '../base/units.js';
+import { snapshotBytesDefault } from '../snapshot/store.js';
 
 const EXPECTED_BYTES = "bytes or text such as '256 MiB'";
 const EXPECTED_GRACE = 'milliseconds from 0 to 60000';
@@ -55,7 +55,7 @@ export function parseHostOptions(options: HostOptions): ParsedHostOptions {
 }
 
 function snapshotBytes(value: number | string | undefined): number {
-  if (value === undefined) return Math.floor(machineMemoryBytes() / 2);
+  if (value === undefined) return snapshotBytesDefault();
   const bytes = parseBytes(value, "'snapshotBytes' of a host");
   if (bytes >= SNAPSHOT_BYTES_MIN && bytes <= SNAPSHOT_BYTES_MAX) return bytes;
   throw unexpected('ERR_INVALID_OPTION', '2 MiB to 1 TiB', "'snapshotBytes' of a host", value);

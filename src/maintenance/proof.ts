@@ -1,4 +1,4 @@
-import { PAGE_BYTES } from '../vm/options.js';
+import { PAGE_BYTES } from '../base/units.js';
 import type { DigestOptions, MemoryDigest } from '../vm/vm.js';
 
 /**

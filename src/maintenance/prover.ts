@@ -1,9 +1,9 @@
 import { isStandstillError } from '../base/errors.js';
+import { PAGE_BYTES } from '../base/units.js';
 import { addon } from '../native/addon.js';
 import type { NativeProof, NativeProofResult } from '../native/contract.js';
 import { watched } from '../native/watched.js';
 import { type EmulatedVm, nativeHandle } from '../vm/emulated-vm.js';
-import { PAGE_BYTES } from '../vm/options.js';
 import type { MemoryDigest } from '../vm/vm.js';
 import type { MaintenancePlan } from './options.js';
 import { compareDigests, digestOptions, hex64, type MemoryProof, UNPROVEN } from './proof.js';

@@ -6,6 +6,8 @@
  * Every method throws (or rejects with) a `StandstillError`, made by the constructor handed to `initialise`.
  */
 
+import type { NativeSnapshotFiles } from './snapshot-file-contract.js';
+
 export type VmState = 'created' | 'running' | 'idle' | 'pausing' | 'paused' | 'faulted' | 'closed';
 
 export interface NativeParam {
@@ -135,10 +137,14 @@ export interface NativePause {
 
 /** By which work on the engine's pool is watched and cancelled. */
 export interface NativeProgress {
+  /** For work of which a part is done here: it begins anew, and so much more of it is done. */
+  begin(total: number): void;
+  add(done: number): void;
   done(): number;
   /** 0 until it is known. */
   total(): number;
   cancel(): void;
+  cancelled(): boolean;
 }
 
 export interface NativePageStoreUsage {
@@ -185,6 +191,8 @@ export interface NativeSnapshotUsage {
 
 export interface NativeSnapshot {
   state(): NativeSnapshotState;
+  /** Where its pages are. */
+  pageStore(): NativePageStore;
   /** The state as bytes, as a file has it and the id is taken over. */
   stateBytes(): Uint8Array;
   digest(progress: NativeProgress): Promise<bigint>;
@@ -349,7 +357,7 @@ export interface NativeEngineInfo {
   poolThreads: number;
 }
 
-export interface Addon {
+export interface Addon extends NativeSnapshotFiles {
   /** Once per environment, before anything else: the class of the errors thrown. */
   initialise(errorClass: new (code: string, message: string) => Error): void;
   programs(): NativeProgram[];

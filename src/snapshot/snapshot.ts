@@ -1,29 +1,49 @@
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { unexpected } from '../base/errors.js';
 import { parseOptions } from '../base/options.js';
-import type { Progress, ProgressOptions } from '../base/progress.js';
+import { type ProgressOptions, progressFields } from '../base/progress.js';
 import type {
-  NativePageRange,
+  NativePageStore,
   NativeSnapshot,
   NativeSnapshotCost,
   NativeSnapshotState,
   NativeSnapshotUsage,
 } from '../native/contract.js';
 import { watched } from '../native/watched.js';
+import type { PageRange } from './diff.js';
+import { writeElf, writeRaw } from './export.js';
+import { openFile, parsePath, pathSchema } from './file.js';
+import { type Identified, identityOf } from './identity.js';
+import { chainOf, loadChain } from './load.js';
+import { compressSchema, type SaveOptions, writeFile } from './save.js';
+import { ownPageStore } from './store.js';
 
-/** Pages in a row: the number of the first of them, and how many. */
-export type PageRange = NativePageRange;
 /** What a snapshot cost its VM and its guest. */
 export type SnapshotCost = NativeSnapshotCost;
 /** Which of a snapshot's pages take memory of their own. */
 export type SnapshotUsage = NativeSnapshotUsage;
 
-export const progressFields = {
-  signal: z.instanceof(AbortSignal, { error: 'an AbortSignal' }).optional(),
-  onProgress: z.custom<(progress: Progress) => void>((value) => typeof value === 'function', 'a function').optional(),
-};
+export interface SnapshotSaveOptions extends SaveOptions {
+  /** Write only the pages that differ from this snapshot, of the same RAM size; the file then needs it to be loaded. */
+  base?: VmSnapshot | undefined;
+}
+
+export interface SnapshotLoadOptions extends ProgressOptions {
+  /**
+   * What a differential file builds on, and what that does in its turn: snapshots, or paths of files. Those that are not
+   * needed are left alone. Default: none.
+   */
+  bases?: readonly (VmSnapshot | string)[] | undefined;
+}
+
+const EXPECTED_BASES = 'snapshots or paths of files';
+const snapshotSchema = z.custom<VmSnapshot>((value) => value instanceof VmSnapshot, 'a snapshot');
 const progressSchema = z.strictObject(progressFields);
+const saveSchema = z.strictObject({ compress: compressSchema, base: snapshotSchema.optional(), ...progressFields });
+const loadSchema = z.strictObject({
+  bases: z.array(z.union([snapshotSchema, pathSchema], EXPECTED_BASES), EXPECTED_BASES).default([]),
+  ...progressFields,
+});
 
 /** The engine's handle of a snapshot. */
 export const nativeSnapshot: unique symbol = Symbol('standstill.nativeSnapshot');
@@ -119,6 +139,53 @@ export class VmSnapshot {
   }
 
   /**
+   * Loads a file into memory. It belongs to no host: its pages are where those of the base are, else in a place of their
+   * own, capped at half the machine's memory. `host.loadSnapshot` is the same under the cap of a host. On the engine's
+   * threads; every byte is checked, at about the speed of memory once the file is cached. Rejects with
+   * ERR_SNAPSHOT_DAMAGED, ERR_SNAPSHOT_IO, ERR_SNAPSHOT_MISMATCH (a base is missing), ERR_SNAPSHOT_LIMIT,
+   * ERR_OUT_OF_MEMORY, ERR_ABORTED, ERR_INVALID_OPTION, ERR_UNKNOWN_OPTION.
+   */
+  static async load(path: string, options: SnapshotLoadOptions = {}): Promise<VmSnapshot> {
+    return await loadSnapshot(path, options, undefined);
+  }
+
+  /**
+   * Writes one file, of the pages that are not zero. It is written beside the path and flushed before it takes the place
+   * of what was there: whatever happens, the old file or the new one is whole. What a killed process left is removed by
+   * the next save to that path. On the engine's threads; compression on Node's, of which one is left free. Rejects with
+   * ERR_SNAPSHOT_IO, ERR_SNAPSHOT_MISMATCH (the base is of another size), ERR_OUT_OF_MEMORY, ERR_ABORTED,
+   * ERR_INVALID_OPTION, ERR_UNKNOWN_OPTION. docs/SNAPSHOT_FORMAT.md.
+   */
+  async save(path: string, options: SnapshotSaveOptions = {}): Promise<void> {
+    const { compress, base, ...watch } = parseOptions(saveSchema, options, 'a save');
+    const target = parsePath(path, 'a save');
+    await watched(watch, 'save', (progress) =>
+      writeFile(target, identified(this), base === undefined ? undefined : identified(base), compress, progress),
+    );
+  }
+
+  /**
+   * Writes the RAM alone, flat and sparse: its CRC-64/NVME by any outside tool is the digest. As crash-safe as `save`,
+   * on the engine's threads. Rejects with ERR_SNAPSHOT_IO, ERR_OUT_OF_MEMORY, ERR_ABORTED, ERR_INVALID_OPTION,
+   * ERR_UNKNOWN_OPTION.
+   */
+  async exportRaw(path: string, options: ProgressOptions = {}): Promise<void> {
+    const parsed = parseOptions(progressSchema, options, 'an export');
+    const target = parsePath(path, 'an export');
+    await watched(parsed, 'export', (progress) => writeRaw(target, identified(this), progress));
+  }
+
+  /**
+   * Writes an ELF64 core file, sparse: the RAM at guest addresses from 0 on, for a debugger to read; registers, program,
+   * step and id as notes. As `exportRaw` otherwise. docs/SNAPSHOT_FORMAT.md, "Exports".
+   */
+  async exportElf(path: string, options: ProgressOptions = {}): Promise<void> {
+    const parsed = parseOptions(progressSchema, options, 'an export');
+    const target = parsePath(path, 'an export');
+    await watched(parsed, 'export', (progress) => writeElf(target, identified(this), progress));
+  }
+
+  /**
    * CRC-64/NVME of the RAM's bytes in address order; what any outside tool finds for an exported image. On the engine's
    * threads; a page is read once in its life. Rejects with ERR_ABORTED, ERR_INVALID_OPTION, ERR_UNKNOWN_OPTION.
    */
@@ -150,7 +217,26 @@ export class VmSnapshot {
 
   async #computeId(): Promise<string> {
     const crcs = await watched({}, 'id', (progress) => this[nativeSnapshot].pageCrcs(progress));
-    const hash = createHash('sha256').update(this[nativeSnapshot].stateBytes());
-    return hash.update(new Uint8Array(crcs.buffer, crcs.byteOffset, crcs.byteLength)).digest('hex');
+    return identityOf(this[nativeSnapshot].stateBytes(), crcs);
   }
 }
+
+/** Loads a file into a host's page store, or, undefined, into that of its base or one of its own. */
+export async function loadSnapshot(
+  path: string,
+  options: SnapshotLoadOptions,
+  store: NativePageStore | undefined,
+): Promise<VmSnapshot> {
+  const { bases, ...watch } = parseOptions(loadSchema, options, 'a load');
+  const source = parsePath(path, 'a load');
+  const native = await watched(watch, 'load', async (progress) => {
+    const candidates = await Promise.all(
+      bases.map((base) => (typeof base === 'string' ? openFile(base) : identified(base))),
+    );
+    const chain = await chainOf(await openFile(source), candidates, progress);
+    return await loadChain(chain, store ?? chain.base?.native.pageStore() ?? ownPageStore(), progress);
+  });
+  return wrapSnapshot(native);
+}
+
+const identified = (snapshot: VmSnapshot): Identified => ({ native: snapshot[nativeSnapshot], id: () => snapshot.id });

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { parseOptions } from '../base/options.js';
+import { progressFields } from '../base/progress.js';
 import { NS_PER_MS } from '../base/units.js';
 import { addon } from '../native/addon.js';
 import type {
@@ -12,7 +13,7 @@ import type {
   VmState,
 } from '../native/contract.js';
 import { watched } from '../native/watched.js';
-import { nativeSnapshotOf, progressFields, type VmSnapshot, wrapSnapshot } from '../snapshot/snapshot.js';
+import { nativeSnapshotOf, type VmSnapshot, wrapSnapshot } from '../snapshot/snapshot.js';
 import { nativeVmConfig, seedSchema, type VmOptions } from './options.js';
 import type {
   CheckResult,

@@ -2,11 +2,10 @@ import { z } from 'zod';
 import { StandstillError, unexpected } from '../base/errors.js';
 import { machineMemoryBytes } from '../base/machine.js';
 import { parseOptions } from '../base/options.js';
-import { formatBytes, GIB, MIB, parseBytes } from '../base/units.js';
+import { formatBytes, GIB, MIB, PAGE_BYTES, parseBytes } from '../base/units.js';
 import type { NativePageStore, NativeVmConfig } from '../native/contract.js';
 import { findProgram, nativeParams } from './programs.js';
 
-export const PAGE_BYTES = 4096;
 const RAM_BYTES_MIN = MIB;
 const RAM_BYTES_MAX = 64 * GIB;
 const SEED_LIMIT = 2n ** 64n;

@@ -1,9 +1,8 @@
 import { z } from 'zod';
 import { unexpected } from '../base/errors.js';
 import { parseOptions } from '../base/options.js';
-import type { ProgressOptions } from '../base/progress.js';
+import { type ProgressOptions, progressFields } from "../base/progress.js";
 import type { NativePageStore, NativeRestoreConfig } from '../native/contract.js';
-import { progressFields } from '../snapshot/snapshot.js';
 import { vmFields } from './options.js';
 
 const CLONES_MAX = 100_000;
@@ -19,7 +18,7 @@ const restoreFields = {
   name: vmFields.name,
   dutyCycle: vmFields.dutyCycle,
   seed: vmFields.seed.optional(),
-  ...progressFields,
+import { progressFields, type ProgressOptions } from '../base/progress.js';
 };
 const restoreSchema = z.strictObject({ ...restoreFields, prefault: vmFields.prefault });
 const cloneSchema = z.strictObject(restoreFields);

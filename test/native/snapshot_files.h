@@ -77,7 +77,7 @@ inline Status Save(const SnapshotPointer& snapshot, const std::string& path,
   for (uint64_t chunk = 0;
        status == Status::kOk && options.compressed && chunk < writer->chunk_count(); ++chunk) {
     std::vector<std::byte> pages;
-    writer->ChunkPages(chunk, &pages);
+    CHECK(writer->ChunkPages(chunk, &pages) == Status::kOk);
     if (!pages.empty()) status = writer->PutChunk(chunk, Pack(pages), problem);
   }
   return status == Status::kOk ? writer->Commit(problem) : status;

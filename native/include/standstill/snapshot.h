@@ -70,6 +70,7 @@ class Snapshot {
 
   const MachineState& state() const { return state_; }
   const std::shared_ptr<const PageTable>& table() const { return table_; }
+  const std::shared_ptr<PageStore>& store() const;  // where its pages are
 
   // CRC-64/NVME of the RAM's bytes in address order. A page is read once in its life, then its
   // value is known. kCancelled.

@@ -21,6 +21,8 @@
 
 namespace standstill {
 
+inline constexpr uint32_t kSnapshotFileVersion = 1;
+
 using SnapshotId = std::array<uint8_t, 32>;  // SHA-256 of StateBytes and the page CRCs
 
 // Why a file cannot be read or written.
@@ -37,7 +39,7 @@ struct SaveOptions {
 };
 
 // The state without RAM, as it is in the file and in the id.
-std::vector<std::byte> StateBytes(const Snapshot& snapshot);
+std::vector<std::byte> StateBytes(const MachineState& state);
 
 class SnapshotWriter {
  public:
@@ -51,9 +53,10 @@ class SnapshotWriter {
   // Writes all chunks, uncompressed.
   Status WriteChunks(Progress& progress, FileProblem* problem);
   // Or, compressed: for each chunk in order, what to compress (nothing: skip it), and the result.
-  // kInvalidArgument for one out of order, or that got longer than the format allows (by 1 KiB).
+  // kInvalidArgument for one out of order, or that got longer than the format allows (by 1 KiB);
+  // kOutOfMemory.
   uint64_t chunk_count() const;
-  void ChunkPages(uint64_t chunk, std::vector<std::byte>* out) const;
+  Status ChunkPages(uint64_t chunk, std::vector<std::byte>* out) const;
   Status PutChunk(uint64_t chunk, std::span<const std::byte> stored, FileProblem* problem);
 
   // kInvalidArgument before all chunks are written; kFileFailed: the path has its old file or, where
@@ -82,7 +85,9 @@ class SnapshotFile {
   bool differential() const;
   uint64_t file_bytes() const;
   uint64_t present_pages() const;
+  uint64_t digest() const;  // CRC-64/NVME of the RAM, made of the pages' own
   uint64_t chunk_count() const;
+  uint64_t chunk_offset(uint64_t chunk) const;  // of its data in the file
   const std::vector<uint64_t>& page_crcs() const;
   const PageSet& present() const;  // the pages whose bytes are in the file
 

@@ -1,0 +1,57 @@
+import { Command } from 'commander';
+import { StandstillError } from '../../base/errors.js';
+import { formatBytes } from '../../base/units.js';
+import { VmSnapshot } from '../../snapshot/snapshot.js';
+import type { Leave } from '../leave.js';
+import { baseOption } from './bases.js';
+import { hex64 } from './info.js';
+import { type Outcome, type OutputFlags, perform, type Watch, withOutputFlags } from './perform.js';
+
+interface ExportFlags extends OutputFlags {
+  elf?: string;
+  raw?: string;
+  base?: string[];
+}
+
+export const exportCommand = (leave: Leave): Command =>
+  withOutputFlags(new Command('export'))
+    .summary('write the RAM of a snapshot as an ELF core or as it is')
+    .description(
+      'Writes the RAM of a snapshot file for other tools: as an ELF core, which debuggers open, or as it is, byte for ' +
+        'byte, whose CRC-64/NVME is the digest.',
+    )
+    .argument('<file>')
+    .option('--elf <file>', 'write an ELF64 core')
+    .option('--raw <file>', 'write the bytes alone')
+    .addOption(baseOption('what a differential file builds on, repeatable'))
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 done; 1 damaged, or refused by the system; 2 usage; 130 Ctrl-C, 143 SIGTERM.',
+    )
+    .action((file: string, flags: ExportFlags) => {
+      if (flags.elf !== undefined || flags.raw !== undefined) {
+        return perform(flags, leave, (watch) => exportFile(file, flags, watch));
+      }
+      throw new StandstillError('ERR_INVALID_OPTION', 'Expected --elf or --raw for an export but received neither');
+    });
+
+async function exportFile(path: string, flags: ExportFlags, { signal, onProgress, say }: Watch): Promise<Outcome> {
+  const watch = { signal, onProgress };
+  say(`loading ${path}`);
+  const snapshot = await VmSnapshot.load(path, { bases: flags.base, ...watch });
+  for (const target of [flags.elf, flags.raw]) {
+    if (target === undefined) continue;
+    say(`writing ${target}`);
+    await (target === flags.elf ? snapshot.exportElf(target, watch) : snapshot.exportRaw(target, watch));
+  }
+  const digest = hex64(await snapshot.digest(watch));
+  const { elf, raw } = flags;
+  return {
+    json: { schemaVersion: 1, path, id: await snapshot.id, digest, elf: elf ?? null, raw: raw ?? null },
+    text: ({ style }) => {
+      const written = [elf, raw].filter((target) => target !== undefined).join(' and ');
+      const subject = `${formatBytes(snapshot.ramBytes)} of RAM at step ${snapshot.steps.toLocaleString('en')}`;
+      return `${style.green('✔')} ${style.bold('Exported')}: ${subject} to ${written}\n  digest ${digest}\n`;
+    },
+  };
+}

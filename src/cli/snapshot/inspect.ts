@@ -1,0 +1,15 @@
+import { Command } from 'commander';
+import type { Leave } from '../leave.js';
+import { describeFile } from './info.js';
+import { type OutputFlags, perform, withOutputFlags } from './perform.js';
+
+export const inspectCommand = (leave: Leave): Command =>
+  withOutputFlags(new Command('inspect'))
+    .summary('tell what is in a snapshot file')
+    .description(
+      'Tells what is in a snapshot file, with a map of its RAM: pages of zeroes, pages shared with the base, pages that ' +
+        'the file has of its own (private), and those that differ from the base (dirty). Checks header and tables.',
+    )
+    .argument('<file>')
+    .addHelpText('after', '\nExit codes: 0 done; 1 damaged, or not to be read; 2 usage.')
+    .action((file: string, flags: OutputFlags) => perform(flags, leave, () => describeFile(file)));

@@ -1,0 +1,70 @@
+import type { Command } from 'commander';
+import { isStandstillError } from '../../base/errors.js';
+import type { Progress } from '../../base/progress.js';
+import { EXIT_OK } from '../exit-codes.js';
+import { catchInterrupts } from '../interrupt.js';
+import type { Leave } from '../leave.js';
+import { showProgress } from '../progress.js';
+import { type Terminal, terminalOf } from '../terminal.js';
+
+export interface OutputFlags {
+  json?: true;
+  color: boolean;
+}
+
+/** What a command found. */
+export interface Outcome {
+  /** Printed with `--json`. */
+  readonly json: object;
+  /** Printed without. */
+  readonly text: (terminal: Terminal) => string;
+  /** Default 0. */
+  readonly exitCode?: number;
+}
+
+/** What work is watched by: a signal, progress, and what to call the part that begins. */
+export interface Watch {
+  readonly signal: AbortSignal;
+  readonly onProgress: (progress: Progress) => void;
+  readonly say: (text: string) => void;
+}
+
+export const withOutputFlags = (command: Command): Command =>
+  command
+    .option('--json', 'print the result as one JSON object')
+    .option('--no-color', 'no colour; NO_COLOR does the same');
+
+/** Does a command's work under its progress, prints what it found, and leaves. Ctrl-C ends the work. */
+export async function perform(
+  { json, color }: OutputFlags,
+  leave: Leave,
+  work: (watch: Watch) => Promise<Outcome>,
+): Promise<void> {
+  using interrupt = catchInterrupts(() => {});
+  try {
+    const outcome = await withProgress(interrupt.signal, terminalOf(process.stderr, color), json !== true, work);
+    const text = json ? `${JSON.stringify(outcome.json, null, 2)}\n` : outcome.text(terminalOf(process.stdout, color));
+    process.stdout.write(text);
+    await leave(outcome.exitCode ?? EXIT_OK, 0);
+  } catch (error) {
+    if (interrupt.exitCode === undefined || !isStandstillError(error, 'ERR_ABORTED')) throw error;
+    process.stderr.write('Interrupted: the file under way was not written, and nothing of it is left.\n');
+    await leave(interrupt.exitCode, 0);
+  }
+}
+
+async function withProgress(
+  signal: AbortSignal,
+  { style }: Terminal,
+  isWanted: boolean,
+  work: (watch: Watch) => Promise<Outcome>,
+): Promise<Outcome> {
+  using progress = showProgress(style, isWanted);
+  return await work({
+    signal,
+    say: (text) => progress.say(text),
+    onProgress: ({ done, total }) => {
+      if (total > 0) progress.showShare(done / total, `${Math.floor((100 * done) / total)} %`);
+    },
+  });
+}

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { unexpected } from '../base/errors.js';
 import { parseOptions } from '../base/options.js';
-import { type ProgressOptions, progressFields } from "../base/progress.js";
+import { type ProgressOptions, progressFields } from '../base/progress.js';
 import type { NativePageStore, NativeRestoreConfig } from '../native/contract.js';
 import { vmFields } from './options.js';
 
@@ -18,7 +18,7 @@ const restoreFields = {
   name: vmFields.name,
   dutyCycle: vmFields.dutyCycle,
   seed: vmFields.seed.optional(),
-import { progressFields, type ProgressOptions } from '../base/progress.js';
+  ...progressFields,
 };
 const restoreSchema = z.strictObject({ ...restoreFields, prefault: vmFields.prefault });
 const cloneSchema = z.strictObject(restoreFields);

@@ -83,7 +83,7 @@ inline std::vector<std::byte> SaveSeed(const SnapshotPointer& snapshot,
   if (!options.compressed) SS_CHECK(writer->WriteChunks(progress, &problem) == Status::kOk);
   for (uint64_t chunk = 0; options.compressed && chunk < writer->chunk_count(); ++chunk) {
     std::vector<std::byte> pages;
-    writer->ChunkPages(chunk, &pages);
+    SS_CHECK(writer->ChunkPages(chunk, &pages) == Status::kOk);
     if (!pages.empty()) SS_CHECK(writer->PutChunk(chunk, Pack(pages), &problem) == Status::kOk);
   }
   SS_CHECK(writer->Commit(&problem) == Status::kOk);

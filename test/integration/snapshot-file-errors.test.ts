@@ -20,10 +20,10 @@ describe('a file that cannot be', () => {
     [
       'in a folder that is not there',
       'no/such/folder/a',
-      /^Expected a file that can be .* but received ENOENT: .*\(create\)$/,
+      /^Expected a file that can be .* but received ENOENT: .*\(open\)$/,
     ],
     ['below a file', 'file/a', /ENOTDIR/],
-    ['in place of a folder', 'folder', /EISDIR: .*\(rename\)$/],
+    ['in place of a folder', 'folder', /EISDIR: .*\(replace\)$/],
   ])('written: %s', async (_, name, message) => {
     await withTemporaryFolder(async ({ path, entries }) => {
       writeFileSync(join(path, 'file'), '');

@@ -180,7 +180,8 @@ struct SnapshotPair {
     REQUIRE(file != nullptr);
     const auto loaded = LoadWhole(path, store, file->differential() ? older : nullptr);
     for (const SnapshotPointer& each : {older, newer}) {
-      if (DigestOf(*loaded) == DigestOf(*each) && StateBytes(*loaded) == StateBytes(*each))
+      if (DigestOf(*loaded) == DigestOf(*each) &&
+          StateBytes(loaded->state()) == StateBytes(each->state()))
         return each;
     }
     return nullptr;

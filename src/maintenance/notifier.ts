@@ -1,0 +1,28 @@
+/** An impact that guests are to hear of before it happens. */
+export interface ImpactNotice {
+  /** Names of the VMs that it hits. */
+  readonly vms: readonly string[];
+  /** 'pause': a freeze with the memory left in place. 'reboot': memory is lost. */
+  readonly impact: 'pause' | 'reboot';
+  /** How long it is expected to last; null: unknown. */
+  readonly expectedSeconds: number | null;
+  /** For people; absent: the notifier's own words. */
+  readonly description?: string | undefined;
+}
+
+/** One announced impact, in the order of its life: due → started → ended, or cancelled before it started. */
+export interface AnnouncedImpact {
+  /** Resolves when the impact may begin: a guest has acknowledged it, or its notice has passed. Rejects with the signal's reason. */
+  due(signal: AbortSignal): Promise<'acknowledged' | 'not-before'>;
+  /** The impact begins now. A second, shorter one may follow before `ended`. */
+  started(): void;
+  /** The impact is over. Idempotent. */
+  ended(): void;
+  /** It will not happen. Idempotent, and nothing after `started`. */
+  cancelled(): void;
+}
+
+/** How a maintenance tells guests of what is to come. The host joins it with the metadata service. */
+export interface ImpactNotifier {
+  announce(notice: ImpactNotice): AnnouncedImpact;
+}

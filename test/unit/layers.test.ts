@@ -14,8 +14,9 @@ const NATIVE = {
   include: ['util'],
 };
 const LIBRARY = {
-  '.': ['host', 'maintenance', 'vm', 'snapshot', 'native', 'base'],
-  cli: ['host', 'maintenance', 'vm', 'snapshot', 'native', 'base', '.'],
+  '.': ['bench', 'host', 'maintenance', 'vm', 'snapshot', 'native', 'base'],
+  cli: ['bench', 'host', 'maintenance', 'vm', 'snapshot', 'native', 'base', '.'],
+  bench: ['host', 'maintenance', 'vm', 'snapshot', 'native', 'base'],
   host: ['maintenance', 'vm', 'snapshot', 'native', 'base'],
   maintenance: ['vm', 'snapshot', 'native', 'base'],
   vm: ['snapshot', 'native', 'base'],

@@ -48,7 +48,7 @@ export async function perform(
     await leave(outcome.exitCode ?? EXIT_OK, 0);
   } catch (error) {
     if (interrupt.exitCode === undefined || !isStandstillError(error, 'ERR_ABORTED')) throw error;
-    process.stderr.write('Interrupted: the file under way was not written, and nothing of it is left.\n');
+    process.stderr.write('Interrupted: no file was written, and nothing is left of what was under way.\n');
     await leave(interrupt.exitCode, 0);
   }
 }

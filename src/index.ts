@@ -1,10 +1,30 @@
 export { ERROR_CODES, type ErrorCode } from './base/error-codes.js';
 export { isStandstillError, StandstillError } from './base/errors.js';
+export {
+  EventLog,
+  type EventLogOptions,
+  type FollowOptions,
+  type LogEntry,
+  type LogEvent,
+  type LogStamp,
+  type LogStorage,
+} from './base/event-log.js';
 export type { Progress, ProgressOptions } from './base/progress.js';
+export type { FleetEvent, FleetHappening } from './fleet/events.js';
+export { Fleet } from './fleet/fleet.js';
+export type { AvailabilitySetOptions, FleetOptions, FleetVmOptions, HostSettings } from './fleet/options.js';
+export type { AvailabilitySet, HostPlace, VmPlace } from './fleet/placement.js';
+export type { HostEvent, HostHappening } from './host/events.js';
 export { type FreezeOptions, Host, type SnapshotMemory } from './host/host.js';
 export type { HostOptions } from './host/options.js';
 export type { MaintenanceEvent, MaintenancePhase } from './maintenance/events.js';
-export type { ClockSyncOptions, FreezeRecord, FreezeScope, FreezeSettings } from './maintenance/freeze-scope.js';
+export type {
+  ClockSyncOptions,
+  FreezeCause,
+  FreezeRecord,
+  FreezeScope,
+  FreezeSettings,
+} from './maintenance/freeze-scope.js';
 export type { FlipBitFault, MaintenanceOptions } from './maintenance/options.js';
 export { definePatch, type PatchContext, type PatchModule, type PatchProgress } from './maintenance/patch-module.js';
 export type { PatchSpec } from './maintenance/patch-source.js';
@@ -39,6 +59,7 @@ export {
   verifyDeterminism,
 } from './vm/determinism.js';
 export { EmulatedVm } from './vm/emulated-vm.js';
+export type { VmEvent } from './vm/events.js';
 export type { VmOptions } from './vm/options.js';
 export { type GuestProgram, type GuestProgramParam, guestPrograms, type ProgramParams } from './vm/programs.js';
 export type { CloneOptions, RestoreOptions } from './vm/restore-options.js';

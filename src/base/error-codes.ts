@@ -135,6 +135,21 @@ export const ERROR_CODES = {
       'The operation was aborted: by its signal, because the host was closed, or, a snapshot, by a rollback of its VM. The VMs are as before.',
     remedy: 'None is needed: somebody asked for it.',
   },
+  ERR_STATE_LOCKED: {
+    raisedBy: 'library',
+    meaning: 'Another process, or another object of this one, has the state folder open.',
+    remedy: 'Wait until it is closed; a process that was killed holds no lock.',
+  },
+  ERR_STATE_DAMAGED: {
+    raisedBy: 'library',
+    meaning: 'The state folder does not hold what was written to it. Nothing was done and nothing in it was changed.',
+    remedy: 'Take the folder from a backup, or begin with an empty one.',
+  },
+  ERR_STATE_IO: {
+    raisedBy: 'library',
+    meaning: 'The operating system refused to read or write the state folder.',
+    remedy: 'The message ends with the reason. Nothing that depends on the state is begun after it.',
+  },
   ERR_PATCH_NOT_FOUND: {
     raisedBy: 'library',
     meaning: 'The patch module does not exist. No VM was frozen.',

@@ -6,7 +6,9 @@ import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { onAbort } from '../base/abort.js';
 import { StandstillError, show } from '../base/errors.js';
+import type { EventLog } from '../base/event-log.js';
 import { parseOptions } from '../base/options.js';
+import type { MaintenanceEvent } from '../maintenance/events.js';
 import { FreezeScope, type FreezeSettings, freezeFields } from '../maintenance/freeze-scope.js';
 import { performMaintenance } from '../maintenance/maintenance.js';
 import { type MaintenanceOptions, type MaintenancePlan, maintenanceSchema } from '../maintenance/options.js';
@@ -16,7 +18,7 @@ import { addon } from '../native/addon.js';
 import type { NativePageStore, NativePageStoreUsage } from '../native/contract.js';
 import { watched } from '../native/watched.js';
 import { loadSnapshot, nativeSnapshotOf, type SnapshotLoadOptions, type VmSnapshot } from '../snapshot/snapshot.js';
-import { createAtSnapshot, createFromConfig, EmulatedVm } from '../vm/emulated-vm.js';
+import { createAtSnapshot, createFromConfig, EmulatedVm, vmObserver } from '../vm/emulated-vm.js';
 import { assertFitsMachine, nativeVmConfig, type VmOptions } from '../vm/options.js';
 import {
   assertCloneCount,
@@ -27,7 +29,9 @@ import {
   type RestoreOptions,
 } from '../vm/restore-options.js';
 import type { Vm } from '../vm/vm.js';
-import { type HostOptions, parseHostOptions } from './options.js';
+import type { HostEvent } from './events.js';
+import { HostJournal } from './journal.js';
+import { type HostOptions, type ParsedHostOptions, parseHostOptions } from './options.js';
 
 const freezeSchema = z.strictObject({ ...freezeFields, vms: z.array(z.custom<Vm>(), 'an array of VMs').optional() });
 
@@ -56,9 +60,15 @@ interface ActiveMaintenance {
  * it: `await using host = await Host.create()` does.
  */
 export class Host implements Disposable, AsyncDisposable {
+  readonly name: string;
+  /** The update domain that it belongs to; null outside of a fleet. */
+  readonly updateDomain: number | null;
+  /** What happened on it, in its order: VMs, freezes and their impact, maintenances. */
+  readonly log: EventLog<HostEvent>;
   /** Where the host's components lie; handed to each patch. */
   readonly directory: string;
   readonly #ownsDirectory: boolean;
+  readonly #journal: HostJournal;
   readonly #vms = new Map<EmulatedVm, Planned>();
   readonly #inCreation = new Set<Planned>();
   readonly #pool: PatchPool;
@@ -67,20 +77,25 @@ export class Host implements Disposable, AsyncDisposable {
   #maintenance: ActiveMaintenance | undefined;
   #closed = false;
 
-  private constructor(directory: string, ownsDirectory: boolean, pool: PatchPool, pageStore: NativePageStore) {
+  private constructor(parsed: ParsedHostOptions, directory: string) {
+    this.name = parsed.name;
+    this.updateDomain = parsed.updateDomain;
+    this.log = parsed.log;
     this.directory = directory;
-    this.#ownsDirectory = ownsDirectory;
-    this.#pool = pool;
-    this.#pageStore = pageStore;
+    this.#ownsDirectory = parsed.directory === undefined;
+    this.#journal = new HostJournal(parsed.log, parsed.name, parsed.updateDomain);
+    this.#pool = new PatchPool(directory, parsed);
+    this.#pageStore = addon.createPageStore(parsed.snapshotBytesMax);
+    this.#journal.tell({ type: 'host-created' });
   }
 
   /** Rejects with ERR_INVALID_OPTION, ERR_UNKNOWN_OPTION, or the file system's error where the folder cannot be made. */
   static async create(options: HostOptions = {}): Promise<Host> {
-    const { directory, snapshotBytesMax, ...limits } = parseHostOptions(options);
+    const parsed = parseHostOptions(options);
+    const { directory } = parsed;
     const made = directory === undefined ? await mkdtemp(join(tmpdir(), 'standstill-')) : resolve(directory);
     if (directory !== undefined) await mkdir(made, { recursive: true });
-    const store = addon.createPageStore(snapshotBytesMax);
-    return new Host(made, directory === undefined, new PatchPool(made, limits), store);
+    return new Host(parsed, made);
   }
 
   /** The VMs that are not closed, in the order of their creation. */
@@ -168,7 +183,10 @@ export class Host implements Disposable, AsyncDisposable {
   freeze(options: FreezeOptions = {}): FreezeScope {
     this.#assertOpen();
     const { vms, ...settings } = parseOptions(freezeSchema, options, 'a freeze');
-    return FreezeScope.begin(this.#targets(vms, 'a freeze'), settings);
+    const targets = this.#targets(vms, 'a freeze');
+    const scope = FreezeScope.begin(targets, settings, (records) => this.#journal.freezeEnded('freeze', records));
+    this.#journal.tell({ type: 'freeze-begin', vms: targets.map(({ name }) => name), budgetMs: settings.budgetMs });
+    return scope;
   }
 
   /**
@@ -190,7 +208,7 @@ export class Host implements Disposable, AsyncDisposable {
     const stop = new AbortController();
     setMaxListeners(0, stop.signal); // each VM listens
     // Not before it is known to be under way: its first event may close the host.
-    const done = Promise.resolve().then(() => this.#perform(plan, stop));
+    const done = Promise.resolve().then(() => this.#writtenDown(plan, stop));
     this.#maintenance = { stop, done };
     try {
       return await done;
@@ -220,14 +238,29 @@ export class Host implements Disposable, AsyncDisposable {
   }
 
   #shut(): void {
+    if (this.#closed) return;
     this.#closed = true;
     this.#maintenance?.stop.abort(new StandstillError('ERR_ABORTED', 'The host was closed during the maintenance'));
     for (const vm of this.#vms.keys()) vm.close();
     this.#vms.clear();
+    this.#journal.tell({ type: 'host-closed' });
   }
 
   #removeDirectory(): void {
     if (this.#ownsDirectory) rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  async #writtenDown(plan: MaintenancePlan, stop: AbortController): Promise<MaintenanceReport> {
+    const vms = plan.targets.map(({ name }) => name);
+    this.#journal.tell({ type: 'maintenance-begin', vms, budgetMs: plan.budgetMs });
+    try {
+      const report = await this.#perform(plan, stop);
+      this.#journal.maintenanceEnded(report);
+      return report;
+    } catch (error) {
+      this.#journal.maintenanceRejected(error);
+      throw error;
+    }
   }
 
   async #perform(plan: MaintenancePlan, stop: AbortController): Promise<MaintenanceReport> {
@@ -249,7 +282,11 @@ export class Host implements Disposable, AsyncDisposable {
       const received = show(vm === undefined ? fault.vm : fault.gpa);
       throw new StandstillError('ERR_INVALID_OPTION', `Expected ${expected} for a fault but received ${received}`);
     }
-    return { ...parsed, targets };
+    const onEvent = (event: MaintenanceEvent) => {
+      this.#journal.maintenanceEvent(event);
+      parsed.onEvent?.(event);
+    };
+    return { ...parsed, onEvent, targets, journal: (cause, records) => this.#journal.freezeEnded(cause, records) };
   }
 
   #targets(vms: readonly Vm[] | undefined, what: string): EmulatedVm[] {
@@ -284,6 +321,9 @@ export class Host implements Disposable, AsyncDisposable {
       if (this.#closed) vm.close();
       this.#assertOpen();
       this.#vms.set(vm, planned);
+      const { name, program, ramBytes } = vm;
+      this.#journal.tell({ type: 'vm-created', vm: name, program, ramBytes });
+      vm[vmObserver] = (event) => this.#journal.tell(event);
       return vm;
     } finally {
       this.#inCreation.delete(planned);

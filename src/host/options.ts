@@ -1,10 +1,14 @@
 import { z } from 'zod';
 import { StandstillError, show, unexpected } from '../base/errors.js';
+import { EventLog } from '../base/event-log.js';
 import { parseOptions } from '../base/options.js';
 import { GIB, MIB, parseBytes } from '../base/units.js';
 import { snapshotBytesDefault } from '../snapshot/store.js';
+import type { HostEvent } from './events.js';
 
 const EXPECTED_BYTES = "bytes or text such as '256 MiB'";
+const EXPECTED_NAME = 'text of 1 to 64 characters';
+const EXPECTED_DOMAIN = 'a whole number from 0 to 19';
 const EXPECTED_GRACE = 'milliseconds from 0 to 60000';
 const HEAP_BYTES_DEFAULT = 512 * MIB;
 const RESIDENT_BYTES_DEFAULT = GIB;
@@ -14,7 +18,17 @@ const SNAPSHOT_BYTES_MAX = 1024 * GIB;
 
 const bytesSchema = z.union([z.number(), z.string()], EXPECTED_BYTES);
 
+export const hostNameSchema = z.string(EXPECTED_NAME).min(1, EXPECTED_NAME).max(64, EXPECTED_NAME);
+
 const hostOptionsSchema = z.strictObject({
+  name: hostNameSchema.default('host'),
+  updateDomain: z
+    .number(EXPECTED_DOMAIN)
+    .int(EXPECTED_DOMAIN)
+    .min(0, EXPECTED_DOMAIN)
+    .max(19, EXPECTED_DOMAIN)
+    .optional(),
+  log: z.instanceof(EventLog<HostEvent>, { error: 'an EventLog' }).optional(),
   directory: z.string('a path').min(1, 'a path').optional(),
   patchHeapBytes: bytesSchema.default(HEAP_BYTES_DEFAULT),
   patchResidentBytes: bytesSchema.default(RESIDENT_BYTES_DEFAULT),
@@ -23,6 +37,12 @@ const hostOptionsSchema = z.strictObject({
 });
 
 export interface HostOptions {
+  /** 1 to 64 characters; in each entry of its event log. Default 'host'. */
+  name?: string | undefined;
+  /** The update domain that it belongs to, in a fleet: 0 to 19. Default: none. */
+  updateDomain?: number | undefined;
+  /** Where its events are written. Default: a log of its own, in memory. */
+  log?: EventLog<HostEvent> | undefined;
   /** The host's folder, where its components lie. Default: a new temporary folder, which `close` removes. */
   directory?: string | undefined;
   /** Limit of a patch's JavaScript heap, as bytes or '512 MiB', at least 16 MiB. Default 512 MiB. */
@@ -36,6 +56,9 @@ export interface HostOptions {
 }
 
 export interface ParsedHostOptions {
+  readonly name: string;
+  readonly updateDomain: number | null;
+  readonly log: EventLog<HostEvent>;
   readonly directory: string | undefined;
   readonly heapBytesMax: number;
   readonly residentBytesMax: number;
@@ -46,6 +69,9 @@ export interface ParsedHostOptions {
 export function parseHostOptions(options: HostOptions): ParsedHostOptions {
   const parsed = parseOptions(hostOptionsSchema, options, 'a host');
   return {
+    name: parsed.name,
+    updateDomain: parsed.updateDomain ?? null,
+    log: parsed.log ?? new EventLog(),
     directory: parsed.directory,
     heapBytesMax: patchBytes(parsed.patchHeapBytes, 'patchHeapBytes'),
     residentBytesMax: patchBytes(parsed.patchResidentBytes, 'patchResidentBytes'),

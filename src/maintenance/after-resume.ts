@@ -2,7 +2,7 @@ import { onAbort } from '../base/abort.js';
 import { isStandstillError } from '../base/errors.js';
 import type { EmulatedVm } from '../vm/emulated-vm.js';
 import type { CheckResult, VmStats } from '../vm/vm.js';
-import { BUDGET_MS_DEFAULT, FreezeScope, type ParsedFreezeSettings } from './freeze-scope.js';
+import { BUDGET_MS_DEFAULT, type FreezeJournal, FreezeScope, type ParsedFreezeSettings } from './freeze-scope.js';
 import type { TickerImpact } from './report.js';
 import { type TickerBaseline, tickerImpact, tickerMaxima } from './ticker-impact.js';
 
@@ -20,15 +20,13 @@ export async function inspectAfterResume(
   vm: EmulatedVm,
   baseline: TickerBaseline | undefined,
   withCheck: boolean,
-  settings: ParsedFreezeSettings,
+  settings: ParsedFreezeSettings & { readonly journal: FreezeJournal },
   stop: AbortSignal,
 ): Promise<AfterResume> {
   try {
     const maxima = await tickerMaxima(vm);
-    await using scope = FreezeScope.begin([vm], {
-      ...settings,
-      budgetMs: Math.max(settings.budgetMs, BUDGET_MS_DEFAULT),
-    });
+    const inspection = { ...settings, budgetMs: Math.max(settings.budgetMs, BUDGET_MS_DEFAULT) };
+    await using scope = FreezeScope.begin([vm], inspection, (records) => settings.journal('inspection', records));
     using _release = onAbort(stop, () => scope.release());
     const halted: VmStats = vm.stats();
     const check = withCheck ? await vm.check() : undefined;

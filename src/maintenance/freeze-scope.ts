@@ -60,6 +60,15 @@ export type ParsedFreezeSettings = z.output<z.ZodObject<typeof freezeFields>>;
 /** One VM's stamps of a freeze, on CLOCK_MONOTONIC in nanoseconds; 0 for what has not happened. */
 export type FreezeRecord = NativeFreezeRecord;
 
+/** What a freeze is for: a maintenance, the look at each VM after one, or whatever its caller has in mind. */
+export type FreezeCause = 'maintenance' | 'inspection' | 'freeze';
+
+/**
+ * Told of each freeze once its VMs run again, so that writing it down takes no time from them. The records are in the
+ * order of the VMs; a stamp is 0 where a guest has not got there.
+ */
+export type FreezeJournal = (cause: FreezeCause, records: readonly FreezeRecord[]) => void;
+
 /**
  * A freeze that is under way: its VMs are halted with their memory in place. Whatever leaves the scope, by return, throw
  * or deadline, resumes those that ran before. `using` releases; `await using` also waits until the clocks are right.
@@ -67,14 +76,27 @@ export type FreezeRecord = NativeFreezeRecord;
 export class FreezeScope implements Disposable, AsyncDisposable {
   readonly #native: NativeFreeze;
   readonly #vms: readonly EmulatedVm[];
+  #journal: ((records: readonly FreezeRecord[]) => void) | undefined;
 
-  private constructor(native: NativeFreeze, vms: readonly EmulatedVm[]) {
+  private constructor(
+    native: NativeFreeze,
+    vms: readonly EmulatedVm[],
+    journal: ((records: readonly FreezeRecord[]) => void) | undefined,
+  ) {
     this.#native = native;
     this.#vms = vms;
+    this.#journal = journal;
   }
 
-  /** Synchronous; takes microseconds a VM. ERR_BUSY, ERR_PAUSE_TIMEOUT, ERR_VM_CLOSED: no VM is frozen then. */
-  static begin(vms: readonly EmulatedVm[], settings: ParsedFreezeSettings): FreezeScope {
+  /**
+   * Synchronous; takes microseconds a VM. ERR_BUSY, ERR_PAUSE_TIMEOUT, ERR_VM_CLOSED: no VM is frozen then. The journal
+   * is called once, when the scope is left and the VMs run again.
+   */
+  static begin(
+    vms: readonly EmulatedVm[],
+    settings: ParsedFreezeSettings,
+    journal?: (records: readonly FreezeRecord[]) => void,
+  ): FreezeScope {
     const native = addon.freeze(
       vms.map((vm) => vm[nativeHandle]),
       {
@@ -85,12 +107,13 @@ export class FreezeScope implements Disposable, AsyncDisposable {
         slewPpm: settings.clockSync.slewPpm,
       },
     );
-    return new FreezeScope(native, vms);
+    return new FreezeScope(native, vms, journal);
   }
 
   /** Resumes the VMs that the deadline has not resumed yet. Idempotent. */
   release(): void {
     this.#native.release();
+    if (this.#journal !== undefined) void this.#running().then(() => this.#writeDown());
   }
 
   /** Nanoseconds until the deadline; negative once it has passed. */
@@ -109,13 +132,24 @@ export class FreezeScope implements Disposable, AsyncDisposable {
    */
   async settled(): Promise<void> {
     await this.#native.settled();
-    const deadlineAtNs = monotonicNs() + BigInt(FIRST_STEP_TIMEOUT_MS * NS_PER_MS);
-    while (this.#awaitsFirstStep() && monotonicNs() < deadlineAtNs) await sleepMs(POLL_MS);
+    await this.#running();
+    this.#writeDown();
   }
 
   /** What has happened so far, one record a VM, in the order in which they were given. */
   records(): FreezeRecord[] {
     return this.#native.records();
+  }
+
+  async #running(): Promise<void> {
+    const deadlineAtNs = monotonicNs() + BigInt(FIRST_STEP_TIMEOUT_MS * NS_PER_MS);
+    while (this.#awaitsFirstStep() && monotonicNs() < deadlineAtNs) await sleepMs(POLL_MS);
+  }
+
+  #writeDown(): void {
+    const journal = this.#journal;
+    this.#journal = undefined;
+    journal?.(this.records());
   }
 
   /** The engine is done with a guest when it has woken it; the guest stamps its first step itself. */

@@ -85,7 +85,7 @@ async function freeze(plan: MaintenancePlan, quiesced: Quiesced, around: Surroun
   stop.throwIfAborted();
   let frozenScope: FreezeScope | undefined;
   using _release = onAbort(stop, () => frozenScope?.release());
-  using scope = FreezeScope.begin(plan.targets, plan);
+  using scope = FreezeScope.begin(plan.targets, plan, (records) => plan.journal('maintenance', records));
   frozenScope = scope;
 
   // What is in here is in the blackout: no more than must be.

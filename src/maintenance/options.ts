@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { EmulatedVm } from '../vm/emulated-vm.js';
 import type { Vm } from '../vm/vm.js';
 import type { MaintenanceEvent } from './events.js';
-import { type FreezeSettings, freezeFields } from './freeze-scope.js';
+import { type FreezeJournal, type FreezeSettings, freezeFields } from './freeze-scope.js';
 import { type PatchSpec, patchSchema } from './patch-source.js';
 import type { Proof } from './proof.js';
 
@@ -74,4 +74,5 @@ export interface MaintenanceOptions extends FreezeSettings {
 /** What the operation works on: options that are valid, and the VMs they mean. */
 export interface MaintenancePlan extends ParsedMaintenance {
   readonly targets: readonly EmulatedVm[];
+  readonly journal: FreezeJournal;
 }

@@ -14,6 +14,7 @@ import type {
 } from '../native/contract.js';
 import { watched } from '../native/watched.js';
 import { nativeSnapshotOf, type VmSnapshot, wrapSnapshot } from '../snapshot/snapshot.js';
+import type { VmEvent } from './events.js';
 import { nativeVmConfig, seedSchema, type VmOptions } from './options.js';
 import type {
   CheckResult,
@@ -51,6 +52,9 @@ const exploreOptionsSchema = z.strictObject({
 /** The engine's handle of a VM, for those parts of the library that work on several VMs in one native call. */
 export const nativeHandle: unique symbol = Symbol('standstill.nativeHandle');
 
+/** Where a VM tells what becomes of it; its host's to set. */
+export const vmObserver: unique symbol = Symbol('standstill.vmObserver');
+
 /** Creates a VM from a configuration that is valid. */
 export const createFromConfig = async (config: NativeVmConfig): Promise<EmulatedVm> =>
   wrap(await addon.createVm(config));
@@ -65,10 +69,12 @@ let wrap: (native: NativeVm) => EmulatedVm;
 /** A VM whose guest is one of the engine's programs, run by one thread of the engine. */
 export class EmulatedVm implements Vm {
   readonly [nativeHandle]: NativeVm;
+  [vmObserver]: ((event: VmEvent) => void) | undefined;
   readonly name: string;
   readonly program: string;
   readonly ramBytes: number;
   #generationId = randomUUID();
+  #faultTold = false;
 
   static {
     wrap = (native) => new EmulatedVm(native);
@@ -99,18 +105,35 @@ export class EmulatedVm implements Vm {
 
   start(): void {
     this[nativeHandle].start();
+    this.#tell('vm-started');
   }
 
   pause(options?: PauseOptions): PauseLatency {
-    return this[nativeHandle].pause(options === undefined ? HANDSHAKE_TIMEOUT_NS_DEFAULT : timeoutNs(options));
+    const timeout = options === undefined ? HANDSHAKE_TIMEOUT_NS_DEFAULT : timeoutNs(options);
+    if (this[vmObserver] === undefined) return this[nativeHandle].pause(timeout);
+    const stood = this.state === 'paused';
+    const latency = this[nativeHandle].pause(timeout);
+    if (!stood) this.#tell('vm-paused');
+    return latency;
   }
 
   resume(): void {
+    const stood = this[vmObserver] !== undefined && this.state === 'paused';
     this[nativeHandle].resume();
+    if (stood) this.#tell('vm-resumed');
   }
 
   async runUntil(step: number): Promise<void> {
-    await this[nativeHandle].runUntil(step);
+    const before = this[vmObserver] === undefined ? undefined : this.state;
+    const reached = this[nativeHandle].runUntil(step);
+    if (before === 'created') this.#tell('vm-started');
+    if (before === 'paused') this.#tell('vm-resumed');
+    try {
+      await reached;
+      this.#tell('vm-paused');
+    } finally {
+      this.#tellFault();
+    }
   }
 
   async digest(options?: DigestOptions): Promise<MemoryDigest> {
@@ -122,6 +145,7 @@ export class EmulatedVm implements Vm {
   }
 
   stats(): VmStats {
+    this.#tellFault();
     return this[nativeHandle].stats();
   }
 
@@ -148,6 +172,8 @@ export class EmulatedVm implements Vm {
   async rollback(snapshot: VmSnapshot): Promise<RollbackResult> {
     const pages = await this[nativeHandle].rollback(nativeSnapshotOf(snapshot, 'a rollback'));
     this.#generationId = randomUUID();
+    this.#faultTold = false;
+    this.#tell('vm-rolled-back');
     return { pages };
   }
 
@@ -168,7 +194,9 @@ export class EmulatedVm implements Vm {
   }
 
   close(): void {
+    const wasOpen = this.state !== 'closed';
     this[nativeHandle].close();
+    if (wasOpen) this.#tell('vm-closed');
   }
 
   [Symbol.dispose](): void {
@@ -177,6 +205,17 @@ export class EmulatedVm implements Vm {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
+  }
+
+  #tell(type: VmEvent['type']): void {
+    this[vmObserver]?.({ type, vm: this.name });
+  }
+
+  /** A guest faults by itself, so it is told when it is seen. */
+  #tellFault(): void {
+    if (this.#faultTold || this[vmObserver] === undefined || this.state !== 'faulted') return;
+    this.#faultTold = true;
+    this.#tell('vm-faulted');
   }
 }
 

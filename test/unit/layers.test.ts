@@ -14,9 +14,10 @@ const NATIVE = {
   include: ['util'],
 };
 const LIBRARY = {
-  '.': ['bench', 'host', 'maintenance', 'vm', 'snapshot', 'native', 'base'],
-  cli: ['bench', 'host', 'maintenance', 'vm', 'snapshot', 'native', 'base', '.'],
+  '.': ['bench', 'fleet', 'host', 'maintenance', 'vm', 'snapshot', 'native', 'base'],
+  cli: ['bench', 'fleet', 'host', 'maintenance', 'vm', 'snapshot', 'native', 'base', '.'],
   bench: ['host', 'maintenance', 'vm', 'snapshot', 'native', 'base'],
+  fleet: ['host', 'maintenance', 'vm', 'snapshot', 'native', 'base'],
   host: ['maintenance', 'vm', 'snapshot', 'native', 'base'],
   maintenance: ['vm', 'snapshot', 'native', 'base'],
   vm: ['snapshot', 'native', 'base'],

@@ -1,0 +1,225 @@
+import { join, resolve } from 'node:path';
+import { StandstillError, show, unexpected } from '../base/errors.js';
+import { EventLog, type LogEntry } from '../base/event-log.js';
+import { LogStore } from '../base/log-store.js';
+import { didYouMean } from '../base/suggest.js';
+import { Host } from '../host/host.js';
+import type { Vm } from '../vm/vm.js';
+import type { FleetEvent } from './events.js';
+import {
+  type AvailabilitySetOptions,
+  type FleetOptions,
+  type FleetVmOptions,
+  type ParsedFleetOptions,
+  parseFleetOptions,
+  parseSetOptions,
+  splitVmOptions,
+} from './options.js';
+import { type AvailabilitySet, type HostPlace, hostPlaces, placeNext, type VmPlace } from './placement.js';
+
+const LOG_FOLDER = 'log';
+const HOSTS_FOLDER = 'hosts';
+
+interface FleetSet extends AvailabilitySet {
+  /** How many VMs it has had. */
+  created: number;
+}
+
+/**
+ * Hosts that carry VMs. Each host is in one update domain and one fault domain; availability sets spread their VMs over
+ * them. Close it: `await using fleet = await Fleet.create()` does.
+ */
+export class Fleet implements AsyncDisposable {
+  /** All that happened on it and its hosts, in its order; in the state folder too, where there is one. */
+  readonly log: EventLog<FleetEvent>;
+  readonly updateDomains: number;
+  readonly faultDomains: number;
+  readonly hosts: readonly Host[];
+  readonly #places: readonly HostPlace[];
+  readonly #store: LogStore | undefined;
+  readonly #sets = new Map<string, FleetSet>();
+  #vms: { readonly place: VmPlace; readonly vm: Vm }[] = [];
+  #creation: Promise<unknown> = Promise.resolve();
+  #closed = false;
+
+  private constructor(
+    options: ParsedFleetOptions,
+    log: EventLog<FleetEvent>,
+    store: LogStore | undefined,
+    places: readonly HostPlace[],
+    hosts: readonly Host[],
+  ) {
+    this.updateDomains = options.updateDomains;
+    this.faultDomains = options.faultDomains;
+    this.log = log;
+    this.hosts = hosts;
+    this.#store = store;
+    this.#places = places;
+  }
+
+  /**
+   * Creates the hosts, without VMs. Rejects with ERR_INVALID_OPTION (a state folder of a fleet of another shape, too),
+   * ERR_UNKNOWN_OPTION, ERR_STATE_LOCKED, ERR_STATE_DAMAGED, ERR_STATE_IO.
+   */
+  static async create(options: FleetOptions = {}): Promise<Fleet> {
+    const parsed = parseFleetOptions(options);
+    const { updateDomains, faultDomains } = parsed;
+    const directory = parsed.directory === undefined ? undefined : resolve(parsed.directory);
+    const opened = directory === undefined ? undefined : await LogStore.open(join(directory, LOG_FOLDER), isEntry);
+    const log = new EventLog<FleetEvent>(opened ?? {});
+    const places = hostPlaces(parsed.hosts, updateDomains, faultDomains);
+    const hosts: Host[] = [];
+    try {
+      assertSameShape(opened?.past ?? [], places);
+      log.append({ type: 'fleet-opened', processId: process.pid, updateDomains, faultDomains, hosts: places });
+      for (const { host: name, updateDomain } of places) {
+        const own = directory === undefined ? {} : { directory: join(directory, HOSTS_FOLDER, name) };
+        hosts.push(await Host.create({ ...parsed.host, ...own, name, updateDomain, log: log.branch() }));
+      }
+      return new Fleet(parsed, log, opened?.storage, places, hosts);
+    } catch (error) {
+      for (const host of hosts) await host.close();
+      await opened?.storage.close();
+      throw error;
+    }
+  }
+
+  /** Throws ERR_INVALID_OPTION (a name that is taken and more domains than the fleet has, too), ERR_UNKNOWN_OPTION, ERR_HOST_CLOSED. */
+  createAvailabilitySet(options: AvailabilitySetOptions): AvailabilitySet {
+    this.#assertOpen();
+    const set = parseSetOptions(options, this);
+    if (this.#sets.has(set.name)) {
+      throw unexpected('ERR_INVALID_OPTION', 'a name that no set has', "'name' of an availability set", set.name);
+    }
+    this.#sets.set(set.name, { ...set, created: 0 });
+    this.log.append({ type: 'set-created', ...set });
+    return set;
+  }
+
+  /**
+   * Creates a VM in state 'created' on the host that the placement rules name: the same calls in the same order lead to
+   * the same placement. Its name is unique in the fleet; by default '<set>-<number>' from 0 on, or its program's and a
+   * number. VMs are created one after the other. Rejects as `host.createVm` does, and with ERR_INVALID_OPTION for a set
+   * that is not there.
+   */
+  async createVm(options: FleetVmOptions): Promise<Vm> {
+    this.#assertOpen();
+    const { vm, availabilitySet } = splitVmOptions(options);
+    const set = availabilitySet === undefined ? undefined : this.#setOf(availabilitySet);
+    const created = this.#creation.then(async () => {
+      this.#assertOpen();
+      const name = this.#nameOf(vm.name, vm.program, set);
+      const place = placeNext(this.#places, this.placement, set, set?.created ?? 0);
+      const created = await this.#hostOf(place).createVm({ ...vm, name });
+      if (set !== undefined) set.created += 1;
+      const own: VmPlace = { vm: name, availabilitySet: set?.name ?? null, ...place };
+      this.#vms.push({ place: own, vm: created });
+      this.log.append({ type: 'vm-placed', ...own });
+      return created;
+    });
+    this.#creation = created.catch(() => {});
+    return await created;
+  }
+
+  get availabilitySets(): readonly AvailabilitySet[] {
+    return [...this.#sets.values()].map(({ created: _, ...set }) => set);
+  }
+
+  /** Where each VM that is not closed is, in the order of creation. */
+  get placement(): readonly VmPlace[] {
+    return this.#open().map(({ place }) => place);
+  }
+
+  /** The VMs that are not closed, in the order of creation. */
+  get vms(): readonly Vm[] {
+    return this.#open().map(({ vm }) => vm);
+  }
+
+  /** Throws ERR_INVALID_OPTION, with the nearest names, where there is no VM of that name. */
+  vm(name: string): Vm {
+    const found = this.#open().find(({ place }) => place.vm === name);
+    if (found !== undefined) return found.vm;
+    throw unknownName(
+      'a VM of this fleet',
+      name,
+      this.placement.map(({ vm }) => vm),
+    );
+  }
+
+  /** Closes the hosts with their VMs, and the state folder. Idempotent. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#creation;
+    for (const host of this.hosts) await host.close();
+    this.log.append({ type: 'fleet-closed' });
+    await this.#store?.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #open(): { readonly place: VmPlace; readonly vm: Vm }[] {
+    this.#vms = this.#vms.filter(({ vm }) => vm.state !== 'closed');
+    return this.#vms;
+  }
+
+  #setOf(name: string): FleetSet {
+    const set = this.#sets.get(name);
+    if (set !== undefined) return set;
+    throw unknownName('an availability set of this fleet', name, [...this.#sets.keys()]);
+  }
+
+  #hostOf(place: HostPlace): Host {
+    const host = this.hosts.find(({ name }) => name === place.host);
+    if (host === undefined) throw new Error('every place of a fleet has a host');
+    return host;
+  }
+
+  #nameOf(given: string | undefined, program: string, set: FleetSet | undefined): string {
+    const taken = new Set(this.placement.map(({ vm }) => vm));
+    if (given !== undefined) {
+      if (!taken.has(given)) return given;
+      const message = `Expected a name that no VM of this fleet has but received ${show(given)}`;
+      throw new StandstillError('ERR_INVALID_OPTION', message);
+    }
+    const prefix = set?.name ?? program;
+    let number = set?.created ?? 0;
+    while (taken.has(`${prefix}-${number}`)) number += 1;
+    return `${prefix}-${number}`;
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new StandstillError('ERR_HOST_CLOSED', 'Expected an open fleet but it is closed');
+  }
+}
+
+const unknownName = (expected: string, name: string, known: readonly string[]): StandstillError =>
+  new StandstillError(
+    'ERR_INVALID_OPTION',
+    `Expected the name of ${expected} but received ${show(name)}${didYouMean(name, known)}`,
+  );
+
+const isEntry = (value: unknown): value is LogEntry<FleetEvent> =>
+  typeof value === 'object' &&
+  value !== null &&
+  'type' in value &&
+  typeof value.type === 'string' &&
+  'seq' in value &&
+  typeof value.seq === 'number' &&
+  'atNs' in value &&
+  typeof value.atNs === 'number' &&
+  'wallTimeMs' in value &&
+  typeof value.wallTimeMs === 'number';
+
+/** Components and a rollout's state belong to hosts by name, so a folder is of one shape for ever. */
+function assertSameShape(past: readonly LogEntry<FleetEvent>[], places: readonly HostPlace[]): void {
+  const opened = past.find((entry) => entry.type === 'fleet-opened');
+  if (opened === undefined || JSON.stringify(opened.hosts) === JSON.stringify(places)) return;
+  const had = `${opened.hosts.length} hosts over ${opened.updateDomains} update and ${opened.faultDomains} fault domains`;
+  throw new StandstillError(
+    'ERR_INVALID_OPTION',
+    `Expected the fleet that the state folder was made for, ${had}, but received another`,
+  );
+}

@@ -138,7 +138,7 @@ Status DeferredProof::AtHalt(uint64_t* pages_read) try {
   });
   if (lease.revoked()) {
     engine.page_crcs = {};  // some pages are of this epoch, others are not
-    return engine.closed ? Status::kClosed : Status::kLeaseRevoked;
+    return engine.LeaseEnd();
   }
   crcs.Refresh(changed);
   engine.page_crcs.epoch = epoch;

@@ -315,7 +315,7 @@ Status Vm::Digest(const DigestOptions& options, DigestResult* out) {
   if (const Status status = AcquireLease(&lease); status != Status::kOk) return status;
   const Status status = DigestRam(*impl_->ram, lease, options, out);
   impl_->ApplyFlipControl();
-  return status;
+  return status == Status::kLeaseRevoked ? impl_->LeaseEnd() : status;
 }
 
 Status Vm::Check(CheckReport* out) try {
@@ -324,11 +324,11 @@ Status Vm::Check(CheckReport* out) try {
   if (impl_->guest->mid_step()) return Status::kBusy;
   LeasedReader reader(*impl_->ram, lease);
   const CheckReport report = impl_->config.program->check(impl_->guest->registers(), reader);
-  if (lease.revoked()) return Status::kLeaseRevoked;
+  if (lease.revoked()) return impl_->LeaseEnd();
   *out = report;
   return Status::kOk;
 } catch (const LeaseRevoked&) {
-  return Status::kLeaseRevoked;
+  return impl_->LeaseEnd();
 }
 
 Status Vm::ReadRegisters(std::vector<std::byte>* out) {
@@ -351,7 +351,7 @@ Status Vm::ReadRam(uint64_t gpa, uint64_t length, std::vector<std::byte>* out) t
   }
   return Status::kOk;
 } catch (const LeaseRevoked&) {
-  return Status::kLeaseRevoked;
+  return impl_->LeaseEnd();
 } catch (const std::bad_alloc&) {
   return Status::kOutOfMemory;
 }

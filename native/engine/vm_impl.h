@@ -35,6 +35,8 @@ class Vm::Impl {
 
   bool halted() const { return gate.state() == PauseGate::kHalted; }
   bool faulted() const { return halted() && guest->faulted(); }
+  // Why a lease was revoked.
+  Status LeaseEnd() const { return closed ? Status::kClosed : Status::kLeaseRevoked; }
 
   // All of these with `control` held.
   Status Runnable() const;  // kClosed, kFaulted, kBusy in a freeze; else kOk

@@ -99,7 +99,7 @@ Status Vm::Impl::SnapshotHalted(Progress& progress, std::shared_ptr<const Snapsh
     }
     progress.Add(static_cast<uint64_t>(std::popcount(word)));
   });
-  if (lease.revoked()) return closed ? Status::kClosed : Status::kLeaseRevoked;
+  if (lease.revoked()) return LeaseEnd();
   if (progress.cancelled()) return Status::kCancelled;
   base = {saved.Build(*base.table, changed), epoch};
   *out = std::make_shared<const Snapshot>(std::move(state), base.table);

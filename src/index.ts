@@ -10,6 +10,18 @@ export {
   type LogStorage,
 } from './base/event-log.js';
 export type { Progress, ProgressOptions } from './base/progress.js';
+export {
+  type BundleHead,
+  type BundleOptions,
+  checkBundle,
+  createBundle,
+  readBundleHead,
+  signBundle,
+} from './components/bundle.js';
+export type { JournalRecord, JournalStep } from './components/journal.js';
+export { type BundleSignature, generateKeyPair, type KeyPairPem, readKey } from './components/keys.js';
+export type { BundleFile, BundleManifest, ImpactClass } from './components/manifest.js';
+export type { Component, ComponentStore, InstallOptions, RecoveryRecord } from './components/store.js';
 export type { FleetEvent, FleetHappening } from './fleet/events.js';
 export { Fleet } from './fleet/fleet.js';
 export type { AvailabilitySetOptions, FleetOptions, FleetVmOptions, HostSettings } from './fleet/options.js';

@@ -192,6 +192,59 @@ export const ERROR_CODES = {
     meaning: 'The patch was not run, because one before it failed or the VMs had been released.',
     remedy: 'Mend the patch that failed first.',
   },
+  ERR_PATCH_REFUSED: {
+    raisedBy: 'library',
+    meaning:
+      'A patch does not qualify for this maintenance, or a VM or component does not allow it. Nothing was applied and no VM was frozen.',
+    remedy: 'The message tells why. `host.planMaintenance` shows every patch with its class and its reason.',
+  },
+  ERR_PATCH_ROLLED_BACK: {
+    raisedBy: 'library',
+    meaning:
+      'The patch was applied and taken back, because the maintenance did not end well. The old version is current.',
+    remedy: 'The problems of the report tell what did not hold.',
+  },
+  ERR_BUNDLE_INVALID: {
+    raisedBy: 'library',
+    meaning:
+      'The file is no patch bundle: damaged, with entries that are no plain files, with paths that leave its folder, or larger than a bundle may be. Nothing of it was used.',
+    remedy: 'Make it with `standstill patch create`, or take it from its source again.',
+  },
+  ERR_BUNDLE_UNTRUSTED: {
+    raisedBy: 'library',
+    meaning: 'The bundle is not signed, or not by a key that is trusted, or its manifest was changed since.',
+    remedy: 'Name the public key of its maker in `trustedKeys` of the host or with --trust, if you trust it.',
+  },
+  ERR_BUNDLE_DIGEST: {
+    raisedBy: 'library',
+    meaning: 'A file of the bundle, or of an installed component, is not the one that its manifest names by SHA-256.',
+    remedy: 'Take the bundle from its source again.',
+  },
+  ERR_KEY_INVALID: {
+    raisedBy: 'library',
+    meaning: 'The key cannot be read, is of another kind than Ed25519, or is private where a public one is expected.',
+    remedy: '`standstill patch keygen` makes a pair of keys.',
+  },
+  ERR_COMPONENT_NOT_FOUND: {
+    raisedBy: 'library',
+    meaning: 'The host has no component of that name, or no version of it to go back to.',
+    remedy: 'Install it first: `host.components.install`.',
+  },
+  ERR_STORE_IO: {
+    raisedBy: 'library',
+    meaning: 'The operating system refused to read or write the component store. The version before is current.',
+    remedy: 'The message ends with the reason of the operating system: free space, or a folder that can be written.',
+  },
+  ERR_STORE_BUSY: {
+    raisedBy: 'library',
+    meaning: 'An update of the component store is under way, in this process or another.',
+    remedy: 'Wait for it to end. Each host has a folder of its own.',
+  },
+  ERR_STORE_DAMAGED: {
+    raisedBy: 'library',
+    meaning: 'The journal of the component store, or a record in it, is not as it was written.',
+    remedy: 'The message names the file. Remove the store and install the components again.',
+  },
 } as const satisfies Record<string, ErrorCodeEntry>;
 
 export type ErrorCode = keyof typeof ERROR_CODES;

@@ -17,6 +17,7 @@ const USAGE_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'ERR_UNKNOWN_PARAMETER',
   'ERR_PATCH_NOT_FOUND',
   'ERR_PATCH_INVALID',
+  'ERR_KEY_INVALID',
 ]);
 
 export const exitCodeOf = (error: unknown): number =>

@@ -1,6 +1,8 @@
 import { unexpected } from '../base/errors.js';
 import { parseDurationNs } from '../base/units.js';
 
+export const DAY_MS = 24 * 3_600_000;
+
 /** A whole number in its range, or ERR_INVALID_OPTION that names the flag. */
 export function wholeNumber(flag: string, min: number, max: number): (text: string) => number {
   return (text) => {

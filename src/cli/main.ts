@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { isStandstillError } from '../base/errors.js';
 import { EXIT_NOT_OK, EXIT_OK, EXIT_USAGE, exitCodeOf } from './exit-codes.js';
 import { leave } from './leave.js';
+import { patchCommand } from './patch/command.js';
 import { runCommand } from './run.js';
 import { snapshotCommand } from './snapshot/command.js';
 import { verifyCommand } from './verify.js';
@@ -20,7 +21,8 @@ const program = new Command('standstill')
   .version(version)
   .addCommand(runCommand(leave))
   .addCommand(verifyCommand(leave))
-  .addCommand(snapshotCommand(leave));
+  .addCommand(snapshotCommand(leave))
+  .addCommand(patchCommand(leave));
 
 for (const command of withSubcommands(program)) {
   command.exitOverride().showHelpAfterError('(--help tells more)').showSuggestionAfterError();
@@ -43,6 +45,10 @@ function report(error: unknown): number {
   if (isStandstillError(error)) {
     process.stderr.write(`error: ${error.message} (${error.code})\n`);
     return exitCodeOf(error);
+  }
+  if (error instanceof Error && 'syscall' in error) {
+    process.stderr.write(`error: ${error.message}\n`);
+    return EXIT_NOT_OK;
   }
   process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
   return EXIT_NOT_OK;

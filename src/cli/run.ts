@@ -5,7 +5,7 @@ import { Host } from '../host/host.js';
 import type { MaintenanceReport } from '../maintenance/report.js';
 import { writeComponents } from './demo/components.js';
 import { EXIT_NOT_OK, EXIT_OK } from './exit-codes.js';
-import { collect, durationMs, wholeNumber } from './flags.js';
+import { collect, DAY_MS, durationMs, wholeNumber } from './flags.js';
 import { catchInterrupts, type Interrupt } from './interrupt.js';
 import type { Leave } from './leave.js';
 import { type Progress, showProgress } from './progress.js';
@@ -16,7 +16,6 @@ import { PROGRAMS_DEFAULT, planRun, type RunFlags, type RunPlan } from './run-op
 import { type Terminal, terminalOf } from './terminal.js';
 
 const VMS_MAX = 1000;
-const DAY_MS = 24 * 3_600_000;
 
 /** `standstill run`: the main job, end to end. */
 export function runCommand(leave: Leave): Command {

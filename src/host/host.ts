@@ -8,6 +8,7 @@ import { onAbort } from '../base/abort.js';
 import { StandstillError, show } from '../base/errors.js';
 import type { EventLog } from '../base/event-log.js';
 import { parseOptions } from '../base/options.js';
+import { ComponentStore } from '../components/store.js';
 import type { MaintenanceEvent } from '../maintenance/events.js';
 import { FreezeScope, type FreezeSettings, freezeFields } from '../maintenance/freeze-scope.js';
 import { performMaintenance } from '../maintenance/maintenance.js';
@@ -65,8 +66,10 @@ export class Host implements Disposable, AsyncDisposable {
   readonly updateDomain: number | null;
   /** What happened on it, in its order: VMs, freezes and their impact, maintenances. */
   readonly log: EventLog<HostEvent>;
-  /** Where the host's components lie; handed to each patch. */
+  /** The host's state; handed to each patch module. */
   readonly directory: string;
+  /** The components of the hosting environment, which patch bundles update. In the host's folder. */
+  readonly components: ComponentStore;
   readonly #ownsDirectory: boolean;
   readonly #journal: HostJournal;
   readonly #vms = new Map<EmulatedVm, Planned>();
@@ -77,11 +80,12 @@ export class Host implements Disposable, AsyncDisposable {
   #maintenance: ActiveMaintenance | undefined;
   #closed = false;
 
-  private constructor(parsed: ParsedHostOptions, directory: string) {
+  private constructor(parsed: ParsedHostOptions, components: ComponentStore, directory: string) {
     this.name = parsed.name;
     this.updateDomain = parsed.updateDomain;
     this.log = parsed.log;
     this.directory = directory;
+    this.components = components;
     this.#ownsDirectory = parsed.directory === undefined;
     this.#journal = new HostJournal(parsed.log, parsed.name, parsed.updateDomain);
     this.#pool = new PatchPool(directory, parsed);
@@ -89,13 +93,18 @@ export class Host implements Disposable, AsyncDisposable {
     this.#journal.tell({ type: 'host-created' });
   }
 
-  /** Rejects with ERR_INVALID_OPTION, ERR_UNKNOWN_OPTION, or the file system's error where the folder cannot be made. */
+  /**
+   * Opens the host's folder, and ends an update of its components that a crash has left unfinished: `components.recovery`
+   * tells which version is current. Rejects with ERR_INVALID_OPTION, ERR_UNKNOWN_OPTION, ERR_STORE_BUSY (another host
+   * has the folder), ERR_STORE_IO, ERR_STORE_DAMAGED, or the file system's error where the folder cannot be made.
+   */
   static async create(options: HostOptions = {}): Promise<Host> {
     const parsed = parseHostOptions(options);
     const { directory } = parsed;
     const made = directory === undefined ? await mkdtemp(join(tmpdir(), 'standstill-')) : resolve(directory);
     if (directory !== undefined) await mkdir(made, { recursive: true });
-    return new Host(parsed, made);
+    const components = await ComponentStore.open(join(made, 'components'));
+    return new Host(parsed, components, made);
   }
 
   /** The VMs that are not closed, in the order of their creation. */
@@ -224,13 +233,13 @@ export class Host implements Disposable, AsyncDisposable {
   async close(): Promise<void> {
     this.#shut();
     await this.#maintenance?.done.catch(() => {});
-    this.#removeDirectory();
+    this.#leaveDirectory();
   }
 
   /** Like `close`, without waiting for the patch workers to end. */
   [Symbol.dispose](): void {
     this.#shut();
-    this.#removeDirectory();
+    this.#leaveDirectory();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -246,7 +255,8 @@ export class Host implements Disposable, AsyncDisposable {
     this.#journal.tell({ type: 'host-closed' });
   }
 
-  #removeDirectory(): void {
+  #leaveDirectory(): void {
+    this.components.close();
     if (this.#ownsDirectory) rmSync(this.directory, { recursive: true, force: true });
   }
 

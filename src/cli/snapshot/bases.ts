@@ -2,7 +2,7 @@ import { Option } from 'commander';
 import { headOf, openAll } from '../../snapshot/load.js';
 import { VmSnapshot } from '../../snapshot/snapshot.js';
 import { collect } from '../flags.js';
-import type { Watch } from './perform.js';
+import type { Watch } from '../perform.js';
 
 export const baseOption = (text: string): Option => new Option('--base <file>', text).argParser(collect);
 

@@ -1,8 +1,8 @@
 import { Command } from 'commander';
 import { compactSnapshotFiles } from '../../snapshot/compact.js';
 import type { Leave } from '../leave.js';
+import { type Outcome, type OutputFlags, perform, type Watch, withOutputFlags } from '../perform.js';
 import { describeFile } from './info.js';
-import { type Outcome, type OutputFlags, perform, type Watch, withOutputFlags } from './perform.js';
 
 interface CompactFlags extends OutputFlags {
   out: string;

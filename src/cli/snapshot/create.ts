@@ -9,10 +9,10 @@ import { EmulatedVm } from '../../vm/emulated-vm.js';
 import type { VmOptions } from '../../vm/options.js';
 import { collect, wholeNumber } from '../flags.js';
 import type { Leave } from '../leave.js';
+import { type Outcome, type OutputFlags, perform, type Watch, withOutputFlags } from '../perform.js';
 import { memoryOf, RANDOM_SEED_LIMIT } from '../run-options.js';
 import { baseOption, loadBase } from './bases.js';
 import { describeFile } from './info.js';
-import { type Outcome, type OutputFlags, perform, type Watch, withOutputFlags } from './perform.js';
 import { runTo } from './run-to.js';
 
 interface CreateFlags extends OutputFlags {

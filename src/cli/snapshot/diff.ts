@@ -5,9 +5,9 @@ import type { OpenFile } from '../../snapshot/file.js';
 import { openAll } from '../../snapshot/load.js';
 import { EXIT_NOT_OK, EXIT_OK } from '../exit-codes.js';
 import type { Leave } from '../leave.js';
+import { type Outcome, type OutputFlags, perform, withOutputFlags } from '../perform.js';
 import { type Column, renderTable } from '../render/table.js';
 import type { Style } from '../terminal.js';
-import { type Outcome, type OutputFlags, perform, withOutputFlags } from './perform.js';
 
 const RANGES_SHOWN_MAX = 40;
 

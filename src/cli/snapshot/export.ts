@@ -3,9 +3,9 @@ import { StandstillError } from '../../base/errors.js';
 import { formatBytes } from '../../base/units.js';
 import { VmSnapshot } from '../../snapshot/snapshot.js';
 import type { Leave } from '../leave.js';
+import { type Outcome, type OutputFlags, perform, type Watch, withOutputFlags } from '../perform.js';
 import { baseOption } from './bases.js';
 import { hex64 } from './info.js';
-import { type Outcome, type OutputFlags, perform, type Watch, withOutputFlags } from './perform.js';
 
 interface ExportFlags extends OutputFlags {
   elf?: string;

@@ -1,8 +1,8 @@
 import { formatBytes } from '../../base/units.js';
 import { inspectSnapshotFile, type SnapshotFileInfo } from '../../snapshot/inspect.js';
+import type { Outcome } from '../perform.js';
 import { renderRamMap } from '../render/ram-map.js';
 import type { Style, Terminal } from '../terminal.js';
-import type { Outcome } from './perform.js';
 
 /** What a file says of itself, as the result of a command. */
 export async function describeFile(path: string): Promise<Outcome> {

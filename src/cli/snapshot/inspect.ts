@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import type { Leave } from '../leave.js';
+import { type OutputFlags, perform, withOutputFlags } from '../perform.js';
 import { describeFile } from './info.js';
-import { type OutputFlags, perform, withOutputFlags } from './perform.js';
 
 export const inspectCommand = (leave: Leave): Command =>
   withOutputFlags(new Command('inspect'))

@@ -7,10 +7,10 @@ import type { CheckResult } from '../../vm/vm.js';
 import { EXIT_NOT_OK, EXIT_OK } from '../exit-codes.js';
 import { wholeNumber } from '../flags.js';
 import type { Leave } from '../leave.js';
+import { type Outcome, type OutputFlags, perform, type Watch, withOutputFlags } from '../perform.js';
 import type { Style } from '../terminal.js';
 import { baseOption } from './bases.js';
 import { hex64 } from './info.js';
-import { type Outcome, type OutputFlags, perform, type Watch, withOutputFlags } from './perform.js';
 import { runTo } from './run-to.js';
 
 interface RestoreFlags extends OutputFlags {

@@ -1,7 +1,7 @@
 import { onAbort } from '../../base/abort.js';
 import { StandstillError } from '../../base/errors.js';
 import type { Vm } from '../../vm/vm.js';
-import type { Watch } from './perform.js';
+import type { Watch } from '../perform.js';
 
 const INTERVAL_MS = 100;
 

@@ -2,8 +2,8 @@ import { Command } from 'commander';
 import { type SnapshotVerification, verifySnapshotFile } from '../../snapshot/verify.js';
 import { EXIT_NOT_OK, EXIT_OK } from '../exit-codes.js';
 import type { Leave } from '../leave.js';
+import { type Outcome, type OutputFlags, perform, type Watch, withOutputFlags } from '../perform.js';
 import type { Style } from '../terminal.js';
-import { type Outcome, type OutputFlags, perform, type Watch, withOutputFlags } from './perform.js';
 
 export const verifyCommand = (leave: Leave): Command =>
   withOutputFlags(new Command('verify'))

@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
-import { isStandstillError } from '../../base/errors.js';
-import type { Progress } from '../../base/progress.js';
-import { EXIT_OK } from '../exit-codes.js';
-import { catchInterrupts } from '../interrupt.js';
-import type { Leave } from '../leave.js';
-import { showProgress } from '../progress.js';
-import { type Terminal, terminalOf } from '../terminal.js';
+import { isStandstillError } from '../base/errors.js';
+import type { Progress } from '../base/progress.js';
+import { EXIT_OK } from './exit-codes.js';
+import { catchInterrupts } from './interrupt.js';
+import type { Leave } from './leave.js';
+import { showProgress } from './progress.js';
+import { type Terminal, terminalOf } from './terminal.js';
 
 export interface OutputFlags {
   json?: true;

@@ -74,7 +74,7 @@ void CheckSays(const Snapshot& snapshot, const SnapshotFile& file,
   std::memcpy(&header, bytes.data(), sizeof(header));
   const FileLayout layout(header.ram_bytes, header.state_bytes, header.data_bytes);
   const auto state = std::span(bytes).subspan(layout.state, header.state_bytes);
-  const std::vector<std::byte> loaded_state = StateBytes(snapshot);
+  const std::vector<std::byte> loaded_state = StateBytes(snapshot.state());
   SS_CHECK(std::equal(state.begin(), state.end(), loaded_state.begin(), loaded_state.end()));
   SS_CHECK(file.id() == header.id && file.base_id() == header.base_id);
 

@@ -1,6 +1,7 @@
 // The table for people. Each row gives our figure, what it is held against, and the ratio of the two.
 import Table from 'cli-table3';
 import colors from 'picocolors';
+import { drawCharts } from './chart.mjs';
 
 function inUnit(value, unit) {
   if (value === undefined || value === null) return '';
@@ -16,7 +17,8 @@ function inUnit(value, unit) {
 }
 
 const verdict = (met) => (met === null ? '–' : met ? colors.green('met') : colors.yellow('missed'));
-const ratioText = (ratio) => (ratio === null ? '' : `× ${ratio.toPrecision(3)}`);
+const ratioText = ({ p50, p99 }) =>
+  [p50 && `× ${p50.toPrecision(3)}`, p99 && `p99 × ${p99.toPrecision(3)}`].filter(Boolean).join(', ');
 
 const COLUMNS = ['p50', 'p90', 'p99', 'p99.9', 'max'];
 
@@ -46,11 +48,11 @@ export function printReport({ environment, cases, skipped, elsewhere }, print = 
       one.target?.text ?? '',
       verdict(one.met),
     ]);
-    for (const it of [one.limit, one.peer]) {
-      if (it !== null) table.push(['', `${it.role}: ${it.name}`, ...cells(it), ratioText(it.ratio), '', '']);
-    }
+    for (const it of one.references)
+      table.push(['', `${it.role}: ${it.name}`, ...cells(it), ratioText(it.ratios), '', '']);
   }
   print(table.toString());
+  for (const lines of drawCharts(cases, inUnit)) print(`\n${lines.join('\n')}\n`);
   for (const one of cases) for (const note of one.notes) print(`${one.name}: ${note}`);
   for (const { name, reason } of skipped) print(`${name}: skipped: ${reason}`);
   for (const { promise, command, source, note } of elsewhere) print(`${promise}: ${command} (${source}; ${note})`);

@@ -2,29 +2,28 @@
 
 /**
  * @typedef {object} Reference a limit of the machine, or a peer that a user would pick instead
- * @property {'limit' | 'peer'} role
+ * @property {'limit' | 'peer' | 'ours'} role 'ours': ours under other circumstances
  * @property {string} name
- * @property {number | null} ratio ours / this one at the median: below 1 is less time, above 1 is more throughput
+ * @property {Record<string, number>} ratios ours / this one, by percentile, where both have it: below 1 is less time,
+ *   above 1 is more throughput
  *
  * @typedef {object} CaseResult
  * @property {string} name
  * @property {string} promise its number in shared/specs/performance.md, or '-'
  * @property {'ns' | 'GB/s' | 'ops/s' | 'percent' | 'bytes'} unit
  * @property {object} ours
- * @property {Reference | null} limit
- * @property {Reference | null} peer
- * @property {number | null} ratio to the limit where there is one, else to the peer
+ * @property {Reference[]} references
+ * @property {{ title: string, label: string } | null} chart where it is drawn, and as what
  * @property {{ text: string } | null} target
  * @property {boolean | null} met null: no target, or too few samples for it
  * @property {string[]} notes
  */
 
-const ratioOf = (ours, other) => (other?.p50 > 0 && ours.p50 !== undefined ? ours.p50 / other.p50 : null);
+const RATIO_KEYS = ['p50', 'p90', 'p99', 'p99.9', 'max'];
 
-function reference(role, ours, given) {
-  if (given == null) return null;
-  const { name, summary } = given;
-  return { role, name, ratio: ratioOf(ours, summary), ...summary };
+function reference(role, ours, { name, summary }) {
+  const keys = RATIO_KEYS.filter((key) => ours[key] !== undefined && summary[key] > 0);
+  return { role, name, ratios: Object.fromEntries(keys.map((key) => [key, ours[key] / summary[key]])), ...summary };
 }
 
 /** The names of what the target bounds, where its samples carry it; null as soon as one is missing. */
@@ -37,24 +36,24 @@ function judge(ours, target) {
 
 /**
  * @param {{ name: string, promise?: string, unit?: string, ours: object, limit?: object | null, peer?: object | null,
- *   target?: { text: string, atMost?: object, atLeast?: object }, met?: boolean | null, notes?: string[], details?: object }} given
+ *   beside?: object[], target?: { text: string, atMost?: object, atLeast?: object }, met?: boolean | null,
+ *   chart?: { title: string, label: string }, notes?: string[], details?: object }} given
  * @returns {CaseResult}
  */
-export function caseResult({ name, promise = '-', unit = 'ns', ours, limit, peer, target, met, notes = [], details }) {
-  const limitOut = reference('limit', ours, limit);
-  const peerOut = reference('peer', ours, peer);
+export function caseResult(given) {
+  const { name, promise = '-', unit = 'ns', ours, limit, peer, beside = [], target, met, chart, notes = [] } = given;
+  const references = [limit && { role: 'limit', ...limit }, peer && { role: 'peer', ...peer }, ...beside];
   return {
     name,
     promise,
     unit,
     ours,
-    limit: limitOut,
-    peer: peerOut,
-    ratio: (limitOut ?? peerOut)?.ratio ?? null,
+    references: references.filter((one) => one).map((one) => reference(one.role, ours, one)),
     target: target ? { text: target.text } : null,
     met: met !== undefined ? met : judge(ours, target),
+    chart: chart ?? null,
     notes,
-    ...(details === undefined ? {} : { details }),
+    ...(given.details === undefined ? {} : { details: given.details }),
   };
 }
 

@@ -2,13 +2,19 @@
 // held against. bench/main.mjs asks over stdin, a line a request, so that their rounds alternate
 // with ours; one request as arguments works too.
 //
-//   handshake SAMPLES                two threads: asked → seen, released → running, without
-//   sleeping handshake-many THREADS SAMPLES   the same with many threads that park, all asked by
-//   one store wake SAMPLES                     released → running, of a thread that has slept for a
-//   millisecond sigstop SAMPLES                  SIGSTOP → waitpid of a busy child sleep SAMPLES
-//   INTERVAL_NS        how late clock_nanosleep(TIMER_ABSTIME) returns read THREADS MIB / copy
-//   THREADS MIB   bandwidth over memory such as a guest's, mapped at first use
-#include <sys/mman.h>
+//   handshake SAMPLES                two threads: asked → seen, released → running, without sleeping
+//   handshake-many THREADS SAMPLES   the same with many threads that park, all asked by one store
+//   wake SAMPLES                     released → running, of a thread that has slept for a millisecond
+//   sigstop SAMPLES                  SIGSTOP → waitpid of a busy child
+//   sleep SAMPLES INTERVAL_NS        how late clock_nanosleep(TIMER_ABSTIME) returns
+//   read THREADS MIB                 bandwidth over memory such as a guest's, mapped at first use
+//   copy THREADS MIB                 the same of memcpy; into warm pages
+//   copy-fresh THREADS MIB           into pages that nobody has touched, huge where the kernel has them
+//   copy-pages SAMPLES MIB PAGES     pages here and there in two such memories, one thread
+//   map SAMPLES MIB                  a private mapping of a file in memory, and its first page read
+//   cow SAMPLES MIB                  first write to a page of a private mapping: the kernel copies it
+//   write-protect SAMPLES MIB PAGES  dirty pages by the kernel: arm, write to so many, scan
+//
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -28,6 +34,8 @@
 #include <vector>
 
 #include "json_lines.h"
+#include "kernel_pages.h"
+#include "memory_buffers.h"
 #include "port/clock.h"
 #include "port/futex.h"
 #include "port/memory.h"
@@ -231,75 +239,6 @@ JsonLine Sleep(int samples, int64_t interval_ns) {
 
 // ── Memory ────────────────────────────────────────────────────────────────────────────────────
 
-// As a guest's RAM is: a shared memfd mapping in small pages, all of it written once.
-class Buffer {
- public:
-  std::byte* OfBytes(uint64_t bytes) {
-    if (bytes <= bytes_) return start_;
-    if (start_ != nullptr) Unmap(start_, bytes_ + 2 * kPageBytes);
-    std::byte* const reservation =
-        Memfd("standstill-bench", bytes).MapGuarded(Memfd::Sharing::kShared, kPageBytes);
-    if (reservation == nullptr) std::abort();
-    start_ = reservation;
-    bytes_ = bytes;
-    for (uint64_t at = 0; at < bytes; at += sizeof(uint64_t)) {
-      const uint64_t word = Mix64(at);
-      std::memcpy(Data() + at, &word, sizeof(word));
-    }
-    return start_;
-  }
-  std::byte* Data() { return start_ + kPageBytes; }
-
- private:
-  static constexpr uint64_t kPageBytes = 4096;
-  std::byte* start_ = nullptr;
-  uint64_t bytes_ = 0;
-};
-Buffer& Memory(int which) {
-  static Buffer& first = *new Buffer;
-  static Buffer& second = *new Buffer;
-  return which == 0 ? first : second;
-}
-
-typedef uint64_t Vector __attribute__((vector_size(32), aligned(32), may_alias));
-
-// Eight independent sums of vector loads, with the prefetches that the digest does: the hardware's
-// own stop at the end of a page.
-#if defined(__x86_64__)
-__attribute__((target_clones("avx2", "default")))
-#endif
-uint64_t
-ReadAll(const std::byte* from, uint64_t bytes) {
-  constexpr uint64_t kTurnBytes = 8 * sizeof(Vector);
-  constexpr uint64_t kAheadBytes = 2048;
-  Vector sums[8] = {};
-  for (uint64_t at = 0; at < bytes; at += kTurnBytes) {
-    const auto* const vectors = reinterpret_cast<const Vector*>(from + at);
-    for (uint64_t line = 0; line < kTurnBytes; line += 64)
-      __builtin_prefetch(from + at + kAheadBytes + line);
-    for (int i = 0; i < 8; ++i) sums[i] ^= vectors[i];
-  }
-  Vector all = sums[0];
-  for (int i = 1; i < 8; ++i) all ^= sums[i];
-  return all[0] ^ all[1] ^ all[2] ^ all[3];
-}
-
-// Chunks of 256 KiB are handed out one by one, as the digest's are.
-template <class Work>
-int64_t OverChunks(int threads, uint64_t bytes, const Work& work) {
-  constexpr uint64_t kChunkBytes = 256 * 1024;
-  std::atomic<uint64_t> next{0};
-  const auto run = [&] {
-    for (uint64_t at; (at = next.fetch_add(kChunkBytes)) < bytes;) work(at, kChunkBytes);
-  };
-  std::vector<std::thread> helpers;
-  const int64_t from_ns = HostMonotonicNs();
-  for (int i = 1; i < threads; ++i) helpers.emplace_back(run);
-  run();
-  for (std::thread& helper : helpers) helper.join();
-  return HostMonotonicNs() - from_ns;
-}
-
 JsonLine Read(int threads, uint64_t bytes) {
   Memory(0).OfBytes(bytes);
   std::atomic<uint64_t> sum{0};
@@ -322,6 +261,35 @@ JsonLine Copy(int threads, uint64_t bytes) {
   return line;
 }
 
+JsonLine CopyFresh(int threads, uint64_t bytes) {
+  Memory(0).OfBytes(bytes);
+  std::byte* const fresh = MapHuge(bytes, kHugePageBytes);
+  JsonLine line;
+  if (fresh == nullptr) return line.Add("error", "the machine has no memory for it");
+  const int64_t elapsed_ns = OverChunks(threads, bytes, [fresh](uint64_t at, uint64_t length) {
+    std::memcpy(fresh + at, Memory(0).Data() + at, length);
+  });
+  Unmap(fresh, bytes);
+  return line.Add("elapsedNs", elapsed_ns).Add("bytes", bytes);
+}
+
+JsonLine CopyPages(int samples, uint64_t bytes, uint64_t pages) {
+  Memory(0).OfBytes(bytes);
+  Memory(1).OfBytes(bytes);
+  Prng prng{1};
+  std::vector<int64_t> elapsed_ns;
+  std::vector<uint64_t> places(pages);
+  for (int i = 0; i < samples; ++i) {
+    for (uint64_t& place : places) place = prng.Below(bytes / kPageBytes) * kPageBytes;
+    const int64_t from_ns = HostMonotonicNs();
+    for (const uint64_t place : places)
+      std::memcpy(Memory(1).Data() + place, Memory(0).Data() + place, kPageBytes);
+    elapsed_ns.push_back(HostMonotonicNs() - from_ns);
+  }
+  JsonLine line;
+  return line.Add("elapsedNs", elapsed_ns);
+}
+
 // ── Requests ──────────────────────────────────────────────────────────────────────────────────
 
 JsonLine Answer(const std::string& request) {
@@ -329,8 +297,9 @@ JsonLine Answer(const std::string& request) {
   std::string name;
   int64_t first = 0;
   int64_t second = 0;
-  words >> name >> first >> second;
-  const bool sane = first >= 1 && first <= 1'000'000 && second >= 0;
+  int64_t third = 0;
+  words >> name >> first >> second >> third;
+  const bool sane = first >= 1 && first <= 1'000'000 && second >= 0 && third >= 0;
   const int count = static_cast<int>(first);
   if (sane && name == "handshake") return Handshake(count, false);
   if (sane && name == "wake") return Handshake(count, true);
@@ -341,6 +310,13 @@ JsonLine Answer(const std::string& request) {
   const auto bytes = static_cast<uint64_t>(second) << 20;
   if (sane && name == "read" && bytes != 0) return Read(count, bytes);
   if (sane && name == "copy" && bytes != 0) return Copy(count, bytes);
+  if (sane && name == "copy-fresh" && bytes != 0) return CopyFresh(count, bytes);
+  if (sane && name == "map" && bytes != 0) return MapAndTouch(count, bytes);
+  if (sane && name == "cow" && bytes != 0) return CopyOnWrite(count, bytes);
+  const auto pages = static_cast<uint64_t>(third);
+  const bool has_pages = pages != 0 && pages <= bytes / kPageBytes;
+  if (sane && name == "copy-pages" && has_pages) return CopyPages(count, bytes, pages);
+  if (sane && name == "write-protect" && has_pages) return WriteProtect(count, bytes, pages);
   JsonLine line;
   return line.Add("error", "unknown request");
 }

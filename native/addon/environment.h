@@ -105,8 +105,9 @@ Napi::Promise Environment::OnPool(Napi::Env env, std::function<Result()> work,
                                   std::function<Napi::Value(Napi::Env, Result&)> convert) {
   Settler settle;
   const Napi::Promise promise = Promised(env, &settle);
-  const bool submitted = SubmitToPool([settle, work = std::move(work), convert] {
+  const bool submitted = SubmitToPool([settle, work = std::move(work), convert]() mutable {
     auto result = std::make_shared<Result>(work());
+    work = nullptr;  // what it holds is free before anybody hears of the result
     settle([result, convert](Napi::Env in) { return convert(in, *result); });
   });
   if (!submitted) {

@@ -16,13 +16,14 @@ namespace {
 // How many pages more than are dirty now the guest may touch before a live copy has begun.
 constexpr uint64_t kMarginPages = 1024;
 constexpr uint64_t kMarginShare = 8;
+// How long the copy waits for the guest's own stamp; a guest that wakes later has it by its end.
 constexpr int64_t kResumeStampNs = 200'000;
 
-int64_t ResumeStamp(const GuestThread& guest) {
+int64_t ResumeStampOrZero(const GuestThread& guest) {
   const int64_t until_ns = HostMonotonicNs() + kResumeStampNs;
   int64_t at_ns;
   while ((at_ns = guest.resumed_at_ns()) == 0 && HostMonotonicNs() < until_ns) CpuRelax();
-  return at_ns != 0 ? at_ns : HostMonotonicNs();
+  return at_ns;
 }
 
 }  // namespace
@@ -128,7 +129,8 @@ Status Vm::Impl::SnapshotLive(Progress& progress, std::shared_ptr<const Snapshot
 
   Cut cut;
   if (const Status status = operation.EndEpoch(&saved, &cut); status != Status::kOk) return status;
-  const int64_t resumed_at_ns = cut.was_running ? ResumeStamp(*guest) : cut.halted_at_ns;
+  const int64_t copied_from_ns = HostMonotonicNs();
+  int64_t resumed_at_ns = cut.was_running ? ResumeStampOrZero(*guest) : cut.halted_at_ns;
   const PageSet changed = operation.PagesNewerThan(base.epoch);
   const uint64_t pages = changed.count();
   const uint64_t unneeded = operation.PassOver(changed);
@@ -140,8 +142,11 @@ Status Vm::Impl::SnapshotLive(Progress& progress, std::shared_ptr<const Snapshot
       status != Status::kOk) {
     return status;
   }
+  const int64_t copied_ns = HostMonotonicNs();
+  if (resumed_at_ns == 0) resumed_at_ns = guest->resumed_at_ns();
+  if (resumed_at_ns == 0) resumed_at_ns = copied_ns;
   *cost = {.blackout_ns = resumed_at_ns - cut.halted_at_ns,
-           .copy_ns = HostMonotonicNs() - resumed_at_ns,
+           .copy_ns = copied_ns - copied_from_ns,
            .pages_copied = pages + unneeded,
            .pages_by_guest = handover->pages_saved_by_guest(),
            .guest_waits = handover->guest_waits().total(),

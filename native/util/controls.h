@@ -18,9 +18,10 @@ enum class Control : uint8_t {
   kSkipHandover,  // the guest writes a page that it did not hand over
   kLoseStep,      // a step is counted that was not executed
   kClockRuns,     // guest-monotonic time runs on through a pause
+  kSkipAudit,  // no defect: the marks are not audited, so that what stands behind is seen to fail
 };
-inline constexpr std::array<std::string_view, 5> kControlNames = {
-    "flip-ram", "drop-mark", "skip-handover", "lose-step", "clock-runs"};
+inline constexpr std::array<std::string_view, 6> kControlNames = {
+    "flip-ram", "drop-mark", "skip-handover", "lose-step", "clock-runs", "skip-audit"};
 
 class Controls {
  public:

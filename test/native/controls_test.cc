@@ -181,6 +181,7 @@ namespace {
 // Whether one of many deferred proofs finds a change that nobody has made.
 bool SomeProofIsRed(int proofs) {
   const auto vm = StartVm("page-writer", {.ram_bytes = 16 * kRamBytesMin, .seed = 9});
+  REQUIRE(RunsOn(*vm));
   for (int i = 0; i < proofs; ++i) {
     Progress progress;
     std::unique_ptr<DeferredProof> proof;
@@ -203,6 +204,13 @@ TEST_CASE("control skip-handover: a deferred proof reads what the guest wrote af
   CHECK_FALSE(SomeProofIsRed(5));
   const Armed armed(Control::kSkipHandover, true);
   CHECK(SomeProofIsRed(500));
+}
+
+TEST_CASE("control drop-mark: a deferred proof reads pages whose writing it was not told of") {
+  const Armed unaudited(Control::kSkipAudit, true);
+  CHECK_FALSE(SomeProofIsRed(5));
+  const Armed armed(Control::kDropMark, true);
+  CHECK(SomeProofIsRed(1));
 }
 
 // ── lose-step: the twin run ───────────────────────────────────────────────────────────────────
@@ -261,7 +269,7 @@ TEST_CASE("control clock-runs: a ticker is hidden nothing of a pause that lasted
 }
 
 TEST_CASE("control: each has its name, and all are off to begin with") {
-  CHECK(kControlNames.size() == 5);
+  CHECK(kControlNames.size() == 6);
   for (size_t i = 0; i < kControlNames.size(); ++i) {
     CHECK_FALSE(kControlNames[i].empty());
     CHECK_FALSE(Controls::Take(static_cast<Control>(i)));

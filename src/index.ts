@@ -51,6 +51,31 @@ export {
   type VmReport,
 } from './maintenance/report.js';
 export type { ResumedBy, SyncMode, VmState } from './native/contract.js';
+export type { Announcement } from './scheduled-events/announcement.js';
+export {
+  EVENT_SOURCES,
+  EVENT_TYPES,
+  type EventSource,
+  type EventStatus,
+  type EventType,
+  type ScheduledEvent,
+} from './scheduled-events/event.js';
+export type { GuestRequest } from './scheduled-events/guest-view.js';
+export type { GuestImpacts } from './scheduled-events/impacts.js';
+export type { InstanceOptions } from './scheduled-events/instance.js';
+export type { EventLogEntry, EventLogFact, RemovalReason } from './scheduled-events/log.js';
+export { type AnnouncedEvent, type GuestOptions, MetadataServer } from './scheduled-events/metadata-server.js';
+export type { MetadataOptions } from './scheduled-events/options.js';
+export type {
+  EventEnd,
+  HardwareFailureOptions,
+  RaisedEvent,
+  RaiseOptions,
+  SecondImpact,
+} from './scheduled-events/raise.js';
+export type { EventState, GuestState, MetadataState } from './scheduled-events/state.js';
+export type { Acknowledgement, Due } from './scheduled-events/store.js';
+export { EVENT_API_VERSIONS, type EventApiVersion } from './scheduled-events/versions.js';
 export { compactSnapshotFiles } from './snapshot/compact.js';
 export { diffSnapshotFiles, type PageRange } from './snapshot/diff.js';
 export type { SnapshotDamage } from './snapshot/file.js';

@@ -129,6 +129,33 @@ export const ERROR_CODES = {
     meaning: 'A maintenance is under way on this host; there is one at a time.',
     remedy: 'Wait for its promise, or abort it by its signal.',
   },
+  ERR_ADDRESS_PUBLIC: {
+    raisedBy: 'library',
+    meaning:
+      'The metadata service was asked to listen where others than this machine and its private network reach it.',
+    remedy: 'Choose a loopback address, or allow public addresses with `allowPublic` or `--allow-public`.',
+  },
+  ERR_LISTEN_FAILED: {
+    raisedBy: 'library',
+    meaning: 'The operating system refused an address or a port to listen at.',
+    remedy:
+      'The message ends with its reason. Ports below 1024 need a privilege, and an address must be one of this machine or network namespace.',
+  },
+  ERR_METADATA_CLOSED: {
+    raisedBy: 'library',
+    meaning: 'The metadata server is closed.',
+    remedy: 'Create another one.',
+  },
+  ERR_EVENT_UNKNOWN: {
+    raisedBy: 'library',
+    meaning: 'There is no event of that EventId: it is over, or there never was one.',
+    remedy: '`state().events` of the metadata server lists the present ones.',
+  },
+  ERR_EVENT_STARTED: {
+    raisedBy: 'library',
+    meaning: 'The event has started, so it cannot be cancelled.',
+    remedy: 'Cancel it while it is Scheduled.',
+  },
   ERR_ABORTED: {
     raisedBy: 'engine',
     meaning:

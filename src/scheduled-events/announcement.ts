@@ -1,0 +1,48 @@
+import { orAborted } from '../base/abort.js';
+import { StandstillError } from '../base/errors.js';
+import type { Due, EventStore, NewEvent } from './store.js';
+
+/** The events of one impact that somebody else brings about. */
+export class Announcement {
+  readonly #store: EventStore;
+  readonly #ids: readonly string[];
+  readonly #settle: (action: () => void) => void;
+  #over = false;
+
+  /** `settle` calls an action once the settle time has passed. */
+  constructor(store: EventStore, events: readonly NewEvent[], noticeMs: number, settle: (action: () => void) => void) {
+    this.#store = store;
+    this.#settle = settle;
+    this.#ids = events.map((event) => store.schedule(event, noticeMs).id);
+  }
+
+  /**
+   * Resolves when each event is acknowledged or its NotBefore has passed. Rejects with the signal's reason, and with
+   * ERR_ABORTED where one of them is cancelled.
+   */
+  async due(signal: AbortSignal): Promise<Due> {
+    const dues = await orAborted(Promise.all(this.#ids.map((id) => this.#store.due(id))), signal);
+    if (dues.includes('removed')) throw new StandstillError('ERR_ABORTED', 'The event of this impact was cancelled');
+    return dues.every((due) => due === 'acknowledged') ? 'acknowledged' : 'not-before';
+  }
+
+  started(): void {
+    for (const id of this.#ids) if (this.#store.find(id) !== undefined) this.#store.start(id);
+  }
+
+  ended(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#settle(() => {
+      for (const id of this.#ids) this.#store.remove(id, 'completed');
+    });
+  }
+
+  /** Withdraws what has not started. */
+  cancelled(): void {
+    if (this.#over) return;
+    for (const id of this.#ids) {
+      if (this.#store.find(id)?.status === 'Scheduled') this.#store.remove(id, 'cancelled');
+    }
+  }
+}

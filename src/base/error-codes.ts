@@ -272,6 +272,22 @@ export const ERROR_CODES = {
     meaning: 'The journal of the component store, or a record in it, is not as it was written.',
     remedy: 'The message names the file. Remove the store and install the components again.',
   },
+  ERR_GATE_INPUT: {
+    raisedBy: 'library',
+    meaning:
+      'What the gate was given to compare is missing, is no result in a format that it reads, or has nothing in common with the other side.',
+    remedy: 'The message names the file and the place in it. docs/GATE.md lists the formats.',
+  },
+  ERR_GATE_UNITS: {
+    raisedBy: 'library',
+    meaning: 'A metric is in units of which one is no multiple of the other: on both sides, or in a budget.',
+    remedy: 'Write both in units of one kind, or leave the metric out (`--metric`).',
+  },
+  ERR_GATE_COMMAND: {
+    raisedBy: 'library',
+    meaning: 'A command that the gate ran failed, took too long, or gave no metrics. Nothing was decided.',
+    remedy: 'The message ends with what the command wrote to its standard error. Run it by itself first.',
+  },
 } as const satisfies Record<string, ErrorCodeEntry>;
 
 export type ErrorCode = keyof typeof ERROR_CODES;

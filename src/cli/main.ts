@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { isStandstillError } from '../base/errors.js';
 import { EXIT_NOT_OK, EXIT_OK, EXIT_USAGE, exitCodeOf } from './exit-codes.js';
+import { gateCommand } from './gate/command.js';
 import { leave } from './leave.js';
 import { patchCommand } from './patch/command.js';
 import { runCommand } from './run.js';
@@ -19,10 +20,13 @@ const { version } = JSON.parse(readFileSync(new URL('../../package.json', import
 const program = new Command('standstill')
   .description('Memory-preserving host maintenance: freeze VMs, patch the host, resume them, prove their memory.')
   .version(version)
+  // `gate` and `gate ab` both have a --head.
+  .enablePositionalOptions()
   .addCommand(runCommand(leave))
   .addCommand(verifyCommand(leave))
   .addCommand(snapshotCommand(leave))
-  .addCommand(patchCommand(leave));
+  .addCommand(patchCommand(leave))
+  .addCommand(gateCommand(leave));
 
 for (const command of withSubcommands(program)) {
   command.exitOverride().showHelpAfterError('(--help tells more)').showSuggestionAfterError();

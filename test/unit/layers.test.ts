@@ -16,6 +16,7 @@ const NATIVE = {
 const LIBRARY = {
   '.': ['bench', 'fleet', 'host', 'maintenance', 'scheduled-events', 'components', 'vm', 'snapshot', 'native', 'base'],
   cli: [
+    'gate',
     'bench',
     'fleet',
     'host',
@@ -37,6 +38,7 @@ const LIBRARY = {
   vm: ['snapshot', 'native', 'base'],
   snapshot: ['native', 'base'],
   native: ['base'],
+  gate: ['base'],
   base: [],
 };
 

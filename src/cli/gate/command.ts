@@ -1,0 +1,59 @@
+import { Command } from 'commander';
+import { StandstillError } from '../../base/errors.js';
+import { checkBudgets } from '../../gate/budget.js';
+import { compareResults } from '../../gate/compare.js';
+import type { GateReport } from '../../gate/verdict.js';
+import { collect } from '../flags.js';
+import type { Leave } from '../leave.js';
+import { abCommand } from './ab.js';
+import { type MetricFlags, MIN_EFFECT_THRESHOLD, minEffects, readBudgets, readResults } from './inputs.js';
+import { exitCodeFor, type OutputFlags, plannedOutputs, withGateFlags, writeReport } from './outputs.js';
+
+interface GateFlags extends OutputFlags, MetricFlags {
+  budget?: string;
+  baseline?: string[];
+  head?: string;
+}
+
+/** `standstill gate`: budgets, comparison of results, and `gate ab`. */
+export function gateCommand(leave: Leave): Command {
+  const command = new Command('gate')
+    .summary('fail on a performance regression, and not on noise')
+    .description(
+      'Holds a result against budgets (--budget) or against an earlier one (--baseline). Reads the JSON of standstill bench, ' +
+        "hyperfine, vitest bench, github-action-benchmark and Bencher. 'standstill gate ab' runs both sides itself, which " +
+        'alone can tell a small change from noise.',
+    )
+    .enablePositionalOptions()
+    .option('--budget <file>', 'YAML with limits by metric (schemas/budgets.schema.json)')
+    .option('--baseline <file>', 'an earlier result, repeatable: several are its history, oldest first', collect)
+    .option('--head <file>', "the result to judge; '-' reads standard input");
+  return withGateFlags(command, MIN_EFFECT_THRESHOLD)
+    .action((flags: GateFlags) => gate(flags, leave))
+    .addCommand(abCommand(leave));
+}
+
+async function gate(flags: GateFlags, leave: Leave): Promise<void> {
+  const outputs = plannedOutputs(flags);
+  const report = await judge(flags);
+  await writeReport(report, outputs, flags.color);
+  await leave(exitCodeFor(report, flags.undecided), 0);
+}
+
+async function judge(flags: GateFlags): Promise<GateReport> {
+  const { budget, baseline = [], head } = flags;
+  if ((budget === undefined) === (baseline.length === 0)) {
+    throw new StandstillError('ERR_INVALID_OPTION', 'Expected either --budget or --baseline');
+  }
+  if (head === undefined) throw new StandstillError('ERR_INVALID_OPTION', 'Expected --head, the result to judge');
+  const minEffectOf = minEffects(flags.minEffect, MIN_EFFECT_THRESHOLD);
+  if (budget !== undefined) return checkBudgets(await readBudgets(budget), await readNewest(head, flags), budget);
+  const history = (await Promise.all(baseline.map((path) => readResults(path, flags)))).flat();
+  return compareResults(history, await readNewest(head, flags), minEffectOf);
+}
+
+async function readNewest(path: string, flags: MetricFlags) {
+  const newest = (await readResults(path, flags)).at(-1);
+  if (newest === undefined) throw new StandstillError('ERR_GATE_INPUT', `Expected a result in ${path}`);
+  return newest;
+}

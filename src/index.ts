@@ -60,10 +60,10 @@ export {
   type EventType,
   type ScheduledEvent,
 } from './scheduled-events/event.js';
+export type { MetadataEvent, RemovalReason } from './scheduled-events/events.js';
 export type { GuestRequest } from './scheduled-events/guest-view.js';
 export type { GuestImpacts } from './scheduled-events/impacts.js';
 export type { InstanceOptions } from './scheduled-events/instance.js';
-export type { EventLogEntry, EventLogFact, RemovalReason } from './scheduled-events/log.js';
 export { type AnnouncedEvent, type GuestOptions, MetadataServer } from './scheduled-events/metadata-server.js';
 export type { MetadataOptions } from './scheduled-events/options.js';
 export type {

@@ -8,6 +8,7 @@ const REDRAW_INTERVAL_NS = 40_000_000n;
 const BAR_COLUMNS = 24;
 
 const PHASE_TEXTS: Readonly<Record<MaintenancePhase, string>> = {
+  notify: 'waiting until the guests acknowledge',
   quiesce: 'loading the patches; the VMs run',
   freeze: 'freezing the VMs',
   'digest-at-halt': 'frozen: reading memory',

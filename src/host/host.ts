@@ -16,7 +16,7 @@ import { type MaintenanceOptions, type MaintenancePlan, maintenanceSchema } from
 import { PatchPool } from '../maintenance/patch-pool.js';
 import type { MaintenanceReport } from '../maintenance/report.js';
 import { addon } from '../native/addon.js';
-import type { NativePageStore, NativePageStoreUsage } from '../native/contract.js';
+import type { NativePageStore, NativePageStoreUsage, NativeVmConfig } from '../native/contract.js';
 import { watched } from '../native/watched.js';
 import { loadSnapshot, nativeSnapshotOf, type SnapshotLoadOptions, type VmSnapshot } from '../snapshot/snapshot.js';
 import { createAtSnapshot, createFromConfig, EmulatedVm, vmObserver } from '../vm/emulated-vm.js';
@@ -32,6 +32,7 @@ import {
 import type { Vm } from '../vm/vm.js';
 import type { HostEvent } from './events.js';
 import { HostJournal } from './journal.js';
+import { HostMetadata } from './metadata.js';
 import { type HostOptions, type ParsedHostOptions, parseHostOptions } from './options.js';
 
 const freezeSchema = z.strictObject({ ...freezeFields, vms: z.array(z.custom<Vm>(), 'an array of VMs').optional() });
@@ -49,6 +50,8 @@ interface Planned {
   readonly name: string;
   /** 0 for a clone, whose memory is its snapshot's until it writes. */
   readonly ramBytes: number;
+  /** How it is created anew when it is restarted. */
+  readonly boot: NativeVmConfig;
 }
 
 interface ActiveMaintenance {
@@ -76,6 +79,7 @@ export class Host implements Disposable, AsyncDisposable {
   readonly #inCreation = new Set<Planned>();
   readonly #pool: PatchPool;
   readonly #pageStore: NativePageStore;
+  readonly #metadata: HostMetadata | undefined;
   #names = 0;
   #maintenance: ActiveMaintenance | undefined;
   #closed = false;
@@ -90,6 +94,9 @@ export class Host implements Disposable, AsyncDisposable {
     this.#journal = new HostJournal(parsed.log, parsed.name, parsed.updateDomain);
     this.#pool = new PatchPool(directory, parsed);
     this.#pageStore = addon.createPageStore(parsed.snapshotBytesMax);
+    const { metadata } = parsed;
+    const freeze = (vm: EmulatedVm, budgetMs: number) => this.freeze({ vms: [vm], budgetMs });
+    this.#metadata = metadata === undefined ? undefined : new HostMetadata(metadata, freeze);
     this.#journal.tell({ type: 'host-created' });
   }
 
@@ -130,7 +137,9 @@ export class Host implements Disposable, AsyncDisposable {
   async createVm(options: VmOptions): Promise<Vm> {
     this.#assertOpen();
     const config = nativeVmConfig(options, (program) => this.#freeName(program), this.#pageStore);
-    return await this.#admit(config, () => createFromConfig(config));
+    return await this.#admit({ name: config.name, ramBytes: config.ramBytes, boot: config }, () =>
+      createFromConfig(config),
+    );
   }
 
   /**
@@ -143,7 +152,9 @@ export class Host implements Disposable, AsyncDisposable {
     const { name = this.#freeName(snapshot.program), signal, onProgress, ...settings } = parseRestoreOptions(options);
     const config = nativeRestoreConfig(settings, this.#pageStore, { name, clone: false, index: 0 });
     return await watched({ signal, onProgress }, 'restore', (progress) =>
-      this.#admit({ name, ramBytes: snapshot.ramBytes }, () => createAtSnapshot(config, native, progress)),
+      this.#admit({ name, ramBytes: snapshot.ramBytes, boot: bootOf(snapshot, name, this.#pageStore) }, () =>
+        createAtSnapshot(config, native, progress),
+      ),
     );
   }
 
@@ -164,7 +175,8 @@ export class Host implements Disposable, AsyncDisposable {
         Array.from({ length: count }, async (_, index) => {
           const own = name === undefined ? this.#freeName(snapshot.program) : `${name}-${index + 1}`;
           const config = nativeRestoreConfig(settings, this.#pageStore, { name: own, clone: true, index });
-          return await this.#admit({ name: own, ramBytes: 0 }, () => createAtSnapshot(config, native, progress));
+          const boot = bootOf(snapshot, own, this.#pageStore);
+          return await this.#admit({ name: own, ramBytes: 0, boot }, () => createAtSnapshot(config, native, progress));
         }),
       );
       const failure = outcomes.find((outcome) => outcome.status === 'rejected');
@@ -233,12 +245,14 @@ export class Host implements Disposable, AsyncDisposable {
   async close(): Promise<void> {
     this.#shut();
     await this.#maintenance?.done.catch(() => {});
+    await this.#metadata?.leaveAll();
     this.#leaveDirectory();
   }
 
   /** Like `close`, without waiting for the patch workers to end. */
   [Symbol.dispose](): void {
     this.#shut();
+    void this.#metadata?.leaveAll();
     this.#leaveDirectory();
   }
 
@@ -296,7 +310,13 @@ export class Host implements Disposable, AsyncDisposable {
       this.#journal.maintenanceEvent(event);
       parsed.onEvent?.(event);
     };
-    return { ...parsed, onEvent, targets, journal: (cause, records) => this.#journal.freezeEnded(cause, records) };
+    return {
+      ...parsed,
+      onEvent,
+      targets,
+      journal: (cause, records) => this.#journal.freezeEnded(cause, records),
+      notifier: this.#metadata?.notifier,
+    };
   }
 
   #targets(vms: readonly Vm[] | undefined, what: string): EmulatedVm[] {
@@ -334,9 +354,22 @@ export class Host implements Disposable, AsyncDisposable {
       const { name, program, ramBytes } = vm;
       this.#journal.tell({ type: 'vm-created', vm: name, program, ramBytes });
       vm[vmObserver] = (event) => this.#journal.tell(event);
+      await this.#join(vm, planned.boot);
       return vm;
     } finally {
       this.#inCreation.delete(planned);
+    }
+  }
+
+  /** A VM without its metadata service is none. */
+  async #join(vm: EmulatedVm, boot: NativeVmConfig): Promise<void> {
+    try {
+      await this.#metadata?.join({ vm, boot, updateDomain: this.updateDomain });
+      this.#assertOpen();
+    } catch (error) {
+      vm.close();
+      await this.#metadata?.leave(vm);
+      throw error;
     }
   }
 
@@ -366,3 +399,7 @@ export class Host implements Disposable, AsyncDisposable {
     if (this.#closed) throw new StandstillError('ERR_HOST_CLOSED', 'Expected an open host but it is closed');
   }
 }
+
+/** What a VM that began at a snapshot is when it is restarted: its program from the first step on. */
+const bootOf = ({ program, params, ramBytes, seed }: VmSnapshot, name: string, pageStore: NativePageStore) =>
+  nativeVmConfig({ name, program, params, memory: ramBytes, seed }, () => name, pageStore);

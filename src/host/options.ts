@@ -3,6 +3,7 @@ import { StandstillError, show, unexpected } from '../base/errors.js';
 import { EventLog } from '../base/event-log.js';
 import { parseOptions } from '../base/options.js';
 import { GIB, MIB, parseBytes } from '../base/units.js';
+import { MetadataServer } from '../scheduled-events/metadata-server.js';
 import { snapshotBytesDefault } from '../snapshot/store.js';
 import type { HostEvent } from './events.js';
 
@@ -29,6 +30,7 @@ const hostOptionsSchema = z.strictObject({
     .max(19, EXPECTED_DOMAIN)
     .optional(),
   log: z.instanceof(EventLog<HostEvent>, { error: 'an EventLog' }).optional(),
+  metadata: z.instanceof(MetadataServer, { error: 'a MetadataServer' }).optional(),
   directory: z.string('a path').min(1, 'a path').optional(),
   patchHeapBytes: bytesSchema.default(HEAP_BYTES_DEFAULT),
   patchResidentBytes: bytesSchema.default(RESIDENT_BYTES_DEFAULT),
@@ -43,6 +45,11 @@ export interface HostOptions {
   updateDomain?: number | undefined;
   /** Where its events are written. Default: a log of its own, in memory. */
   log?: EventLog<HostEvent> | undefined;
+  /**
+   * The metadata service that its VMs join: each gets a server there, `vm.metadataUrl`, and learns of each maintenance
+   * before. Several hosts may share one; close it after them. Default: none.
+   */
+  metadata?: MetadataServer | undefined;
   /** The host's folder, where its components lie. Default: a new temporary folder, which `close` removes. */
   directory?: string | undefined;
   /** Limit of a patch's JavaScript heap, as bytes or '512 MiB', at least 16 MiB. Default 512 MiB. */
@@ -59,6 +66,7 @@ export interface ParsedHostOptions {
   readonly name: string;
   readonly updateDomain: number | null;
   readonly log: EventLog<HostEvent>;
+  readonly metadata: MetadataServer | undefined;
   readonly directory: string | undefined;
   readonly heapBytesMax: number;
   readonly residentBytesMax: number;
@@ -72,6 +80,7 @@ export function parseHostOptions(options: HostOptions): ParsedHostOptions {
     name: parsed.name,
     updateDomain: parsed.updateDomain ?? null,
     log: parsed.log ?? new EventLog(),
+    metadata: parsed.metadata,
     directory: parsed.directory,
     heapBytesMax: patchBytes(parsed.patchHeapBytes, 'patchHeapBytes'),
     residentBytesMax: patchBytes(parsed.patchResidentBytes, 'patchResidentBytes'),

@@ -1,6 +1,7 @@
 import type { PatchProgress } from './patch-module.js';
 
 export type MaintenancePhase =
+  | 'notify'
   | 'quiesce'
   | 'freeze'
   | 'digest-at-halt'

@@ -4,6 +4,7 @@ import { NS_PER_MS } from '../base/units.js';
 import { inspectAfterResume } from './after-resume.js';
 import type { MaintenanceEvent, MaintenancePhase } from './events.js';
 import { FreezeScope } from './freeze-scope.js';
+import type { AnnouncedImpact } from './notifier.js';
 import type { MaintenancePlan } from './options.js';
 import type { PatchPool, PatchSession } from './patch-pool.js';
 import { locatePatch, type PatchSource } from './patch-source.js';
@@ -32,7 +33,7 @@ interface Frozen {
 }
 
 /**
- * The operation, in its order: quiesce → freeze → digest at halt → patches → digest at release → release → clock sync →
+ * The operation, in its order: notify → quiesce → freeze → digest at halt → patches → digest at release → release → clock sync →
  * digest behind the guests → check → report. `stop` ends it from outside, in any phase: the VMs run again and it rejects with the reason.
  */
 export async function performMaintenance(
@@ -42,9 +43,11 @@ export async function performMaintenance(
 ): Promise<MaintenanceReport> {
   const emit = emitterOf(plan, stop);
   const session = pool.openSession();
+  let impact: AnnouncedImpact | undefined;
   try {
+    impact = await announced(plan, stop.signal, emit);
     await using prover = proverOf(plan, stop.signal);
-    const around = { session, prover, pool, stop: stop.signal, emit };
+    const around = { session, prover, pool, stop: stop.signal, emit, impact };
     const result = await freeze(plan, await quiesce(plan, around), around);
     emit({ type: 'phase', phase: 'done' });
     stop.signal.throwIfAborted();
@@ -54,7 +57,28 @@ export async function performMaintenance(
     stop.signal.throwIfAborted();
     throw error;
   } finally {
+    impact?.ended();
     await session.close();
+  }
+}
+
+/** Tells the guests, and waits until one of them has acknowledged or the notice has passed. */
+async function announced(
+  { notifier, targets }: MaintenancePlan,
+  stop: AbortSignal,
+  emit: (event: MaintenanceEvent) => void,
+): Promise<AnnouncedImpact | undefined> {
+  if (notifier === undefined) return undefined;
+  stop.throwIfAborted();
+  emit({ type: 'phase', phase: 'notify' });
+  const vms = targets.map(({ name }) => name);
+  const impact = notifier.announce({ vms, impact: 'pause', expectedSeconds: null });
+  try {
+    await impact.due(stop);
+    return impact;
+  } catch (error) {
+    impact.cancelled();
+    throw error;
   }
 }
 
@@ -76,6 +100,7 @@ interface Surroundings {
   readonly pool: PatchPool;
   readonly stop: AbortSignal;
   readonly emit: (event: MaintenanceEvent) => void;
+  readonly impact: AnnouncedImpact | undefined;
 }
 
 async function freeze(plan: MaintenancePlan, quiesced: Quiesced, around: Surroundings): Promise<MaintenanceReport> {
@@ -85,12 +110,14 @@ async function freeze(plan: MaintenancePlan, quiesced: Quiesced, around: Surroun
   stop.throwIfAborted();
   let frozenScope: FreezeScope | undefined;
   using _release = onAbort(stop, () => frozenScope?.release());
+  around.impact?.started();
   using scope = FreezeScope.begin(plan.targets, plan, (records) => plan.journal('maintenance', records));
   frozenScope = scope;
 
   // What is in here is in the blackout: no more than must be.
   const frozen = await whileFrozen(scope, plan, quiesced.patches, around, phase);
   scope.release();
+  around.impact?.ended();
   phase('release');
   const lost = await reapWorkers(session, frozen.runs);
   stop.throwIfAborted();

@@ -3,6 +3,7 @@ import type { EmulatedVm } from '../vm/emulated-vm.js';
 import type { Vm } from '../vm/vm.js';
 import type { MaintenanceEvent } from './events.js';
 import { type FreezeJournal, type FreezeSettings, freezeFields } from './freeze-scope.js';
+import type { ImpactNotifier } from './notifier.js';
 import { type PatchSpec, patchSchema } from './patch-source.js';
 import type { Proof } from './proof.js';
 
@@ -75,4 +76,6 @@ export interface MaintenanceOptions extends FreezeSettings {
 export interface MaintenancePlan extends ParsedMaintenance {
   readonly targets: readonly EmulatedVm[];
   readonly journal: FreezeJournal;
+  /** Tells guests of it, and waits until it may begin. Undefined: nobody is told. */
+  readonly notifier: ImpactNotifier | undefined;
 }

@@ -7,6 +7,7 @@ export class Announcement {
   readonly #store: EventStore;
   readonly #ids: readonly string[];
   readonly #settle: (action: () => void) => void;
+  #isStarted = false;
   #over = false;
 
   /** `settle` calls an action once the settle time has passed. */
@@ -27,6 +28,7 @@ export class Announcement {
   }
 
   started(): void {
+    this.#isStarted = true;
     for (const id of this.#ids) if (this.#store.find(id) !== undefined) this.#store.start(id);
   }
 
@@ -38,11 +40,10 @@ export class Announcement {
     });
   }
 
-  /** Withdraws what has not started. */
+  /** Withdraws it, unless it has started. */
   cancelled(): void {
-    if (this.#over) return;
-    for (const id of this.#ids) {
-      if (this.#store.find(id)?.status === 'Scheduled') this.#store.remove(id, 'cancelled');
-    }
+    if (this.#over || this.#isStarted) return;
+    this.#over = true;
+    for (const id of this.#ids) this.#store.remove(id, 'cancelled');
   }
 }

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../base/errors.js';
+import type { EventLog } from '../base/event-log.js';
 import type { EventType, ScheduledEvent } from './event.js';
+import type { MetadataEvent } from './events.js';
 import type { GuestImpacts } from './impacts.js';
-import type { EventLog } from './log.js';
 import type { EventEnd } from './raise.js';
 import type { EventStore } from './store.js';
 
@@ -15,7 +16,7 @@ export interface ImpactPlan {
 
 export interface LifeAround {
   readonly store: EventStore;
-  readonly log: EventLog;
+  readonly log: EventLog<MetadataEvent>;
   readonly impactsOf: (vm: string) => GuestImpacts | undefined;
   /** Aborts when the service ends: what has not begun does not, and nothing is waited for. */
   readonly ending: AbortSignal;
@@ -40,9 +41,9 @@ async function impact(
   { log, impactsOf, ending }: LifeAround,
 ): Promise<{ error: unknown } | undefined> {
   const once = async (lastsMs: number) => {
-    log.add({ type: 'impact-began', eventId: id, vms: resources });
+    log.append({ type: 'event-impact-begin', eventId: id, vms: resources });
     await allOf(resources.map((vm) => happen(type, lastsMs, impactsOf(vm), ending)));
-    log.add({ type: 'impact-ended', eventId: id, vms: resources });
+    log.append({ type: 'event-impact-end', eventId: id, vms: resources });
   };
   try {
     await once(durationMs);
@@ -51,7 +52,7 @@ async function impact(
     if (!ending.aborted) await once(second.durationMs);
     return undefined;
   } catch (error) {
-    log.add({ type: 'impact-failed', eventId: id, reason: messageOf(error) });
+    log.append({ type: 'event-impact-failed', eventId: id, message: messageOf(error) });
     return { error };
   }
 }
@@ -65,8 +66,8 @@ async function happen(
 ): Promise<void> {
   if (impacts === undefined) return await pause(durationMs, ending);
   if (type === 'Preempt' || type === 'Terminate') return impacts.end();
-  if (type === 'Freeze') return await impacts.freeze(durationMs);
-  return await impacts.restart(durationMs);
+  if (type === 'Freeze') return await impacts.freeze(durationMs, ending);
+  return await impacts.restart(durationMs, ending);
 }
 
 /** All of them, also where one fails. */

@@ -1,17 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StandstillError, unexpected } from '../base/errors.js';
+import { EventLog } from '../base/event-log.js';
 import { parseOptions } from '../base/options.js';
 import { parseEndpoint } from './addresses.js';
 import { Announcement } from './announcement.js';
 import { systemClock } from './clock.js';
 import { EMERGENCY_DESCRIPTION, type EventType } from './event.js';
 import { live } from './event-life.js';
+import type { MetadataEvent } from './events.js';
 import { FaultPlaybook, parsePlaybook, playbookSchema } from './faults.js';
 import type { GuestImpacts } from './impacts.js';
 import { type InstanceOptions, instanceSchema, instanceTree } from './instance.js';
 import { GuestListeners } from './listeners.js';
-import { EventLog } from './log.js';
 import { type MetadataOptions, metadataSchema, type ParsedMetadataOptions } from './options.js';
 import {
   failureSchema,
@@ -58,8 +59,9 @@ interface Member {
  * alive while a VM has joined: close it.
  */
 export class MetadataServer implements AsyncDisposable {
+  /** What happened, in its order: events, acknowledgements, who was enabled when. */
+  readonly log: EventLog<MetadataEvent>;
   readonly #timing: Timing;
-  readonly #log: EventLog;
   readonly #store: EventStore;
   readonly #listeners: GuestListeners;
   readonly #members = new Map<string, Member>();
@@ -70,8 +72,8 @@ export class MetadataServer implements AsyncDisposable {
   constructor(options: MetadataOptions = {}) {
     const parsed: ParsedMetadataOptions = parseOptions(metadataSchema, options, 'a metadata server');
     this.#timing = new Timing(parsed);
-    this.#log = new EventLog(systemClock.nowMs, parsed.onEvent);
-    this.#store = new EventStore(systemClock, this.#timing, this.#log);
+    this.log = parsed.log ?? new EventLog();
+    this.#store = new EventStore(systemClock, this.#timing, this.log);
     this.#listeners = new GuestListeners({
       first: parseEndpoint(parsed.listen, "'listen' of a metadata server"),
       spread: parsed.spread,
@@ -207,7 +209,7 @@ export class MetadataServer implements AsyncDisposable {
         };
       }),
       events: this.#store.events.map(({ event, acknowledgements }) => ({ ...event, acknowledgements })),
-      log: this.#log.entries,
+      log: this.log.entries,
     };
   }
 
@@ -239,7 +241,7 @@ export class MetadataServer implements AsyncDisposable {
     };
     const around = {
       store: this.#store,
-      log: this.#log,
+      log: this.log,
       impactsOf: (vm: string) => this.#members.get(vm)?.impacts,
       ending: this.#ending.signal,
     };

@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { z } from 'zod';
-import type { EventLogEntry } from './log.js';
+import { EventLog } from '../base/event-log.js';
+import type { MetadataEvent } from './events.js';
 import { limitFields, type ServerLimitOptions } from './server-options.js';
 import { type TimingOptions, timingFields } from './timing.js';
 
@@ -18,7 +19,7 @@ export const metadataSchema = z.strictObject({
   logger: z
     .custom<FastifyBaseLogger>((value) => typeof value === 'object' && value !== null, 'a pino logger')
     .optional(),
-  onEvent: z.custom<(entry: EventLogEntry) => void>((value) => typeof value === 'function', 'a function').optional(),
+  log: z.instanceof(EventLog<MetadataEvent>, { error: 'an EventLog' }).optional(),
 });
 
 export type ParsedMetadataOptions = z.output<typeof metadataSchema>;
@@ -37,6 +38,6 @@ export interface MetadataOptions extends TimingOptions, ServerLimitOptions {
   sets?: Readonly<Record<string, readonly string[]>> | undefined;
   /** A pino logger; each request is logged at level debug. Default: none. */
   logger?: FastifyBaseLogger | undefined;
-  /** Called synchronously with each entry of the event log. */
-  onEvent?: ((entry: EventLogEntry) => void) | undefined;
+  /** Where its events are written. Default: a log of its own, in memory. */
+  log?: EventLog<MetadataEvent> | undefined;
 }

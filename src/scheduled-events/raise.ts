@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { EVENT_SOURCES, EVENT_TYPES, type EventSource, type EventType } from './event.js';
-import type { RemovalReason } from './log.js';
+import type { RemovalReason } from './events.js';
 import { eventDurationSchema } from './timing.js';
 
 const EXPECTED_NAMES = 'an array of names of VMs';

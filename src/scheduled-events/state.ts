@@ -1,6 +1,7 @@
+import type { LogEntry } from '../base/event-log.js';
 import type { ScheduledEvent } from './event.js';
+import type { MetadataEvent } from './events.js';
 import type { GuestRequest } from './guest-view.js';
-import type { EventLogEntry } from './log.js';
 import type { Acknowledgement } from './store.js';
 
 /** Everything that the service knows, as plain data. Times are in milliseconds since the epoch. */
@@ -9,8 +10,8 @@ export interface MetadataState {
   readonly timeScale: number;
   readonly vms: readonly GuestState[];
   readonly events: readonly EventState[];
-  /** The newest 10,000 entries of the event log. */
-  readonly log: readonly EventLogEntry[];
+  /** What the event log has in memory. */
+  readonly log: readonly LogEntry<MetadataEvent>[];
 }
 
 export interface GuestState {

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { StandstillError, unexpected } from '../base/errors.js';
+import type { EventLog } from '../base/event-log.js';
 import { didYouMean } from '../base/suggest.js';
 import type { EventClock } from './clock.js';
 import { descriptionOf, type EventSource, type EventType, type ScheduledEvent } from './event.js';
+import type { MetadataEvent, RemovalReason } from './events.js';
 import { type GuestRequest, GuestView, type RenderedDocument } from './guest-view.js';
-import type { EventLog, RemovalReason } from './log.js';
 import type { Timing } from './timing.js';
 import type { EventApiVersion } from './versions.js';
 
@@ -41,12 +42,12 @@ interface Entry {
 export class EventStore {
   readonly #clock: EventClock;
   readonly #timing: Timing;
-  readonly #log: EventLog;
+  readonly #log: EventLog<MetadataEvent>;
   readonly #views = new Map<string, GuestView>();
   readonly #setOf = new Map<string, string>();
   readonly #entries = new Map<string, Entry>();
 
-  constructor(clock: EventClock, timing: Timing, log: EventLog) {
+  constructor(clock: EventClock, timing: Timing, log: EventLog<MetadataEvent>) {
     this.#clock = clock;
     this.#timing = timing;
     this.#log = log;
@@ -111,12 +112,12 @@ export class EventStore {
     this.#entries.set(event.id, entry);
     if (noticeMs !== undefined) {
       entry.notice = this.#clock.after(noticeMs, () => {
-        this.#log.add({ type: 'not-before-passed', eventId: event.id });
+        this.#log.append({ type: 'event-notice-passed', eventId: event.id });
         entry.settleDue('not-before');
       });
     }
     this.#seen(event);
-    this.#log.add({ type: event.status === 'Scheduled' ? 'scheduled' : 'started', event });
+    this.#log.append({ type: event.status === 'Scheduled' ? 'event-scheduled' : 'event-started', event });
     return event;
   }
 
@@ -137,7 +138,7 @@ export class EventStore {
       const entry = this.#entry(id);
       if (entry.acknowledgements.some((given) => given.vm === vm)) continue;
       entry.acknowledgements.push({ vm, atMs: this.#clock.nowMs() });
-      this.#log.add({ type: 'acknowledged', eventId: id, vm });
+      this.#log.append({ type: 'event-acknowledged', eventId: id, vm });
       entry.notice?.[Symbol.dispose]();
       entry.settleDue('acknowledged');
     }
@@ -151,7 +152,7 @@ export class EventStore {
     entry.notice?.[Symbol.dispose]();
     entry.event = { ...entry.event, status: 'Started' };
     this.#seen(entry.event);
-    this.#log.add({ type: 'started', event: entry.event });
+    this.#log.append({ type: 'event-started', event: entry.event });
   }
 
   /** The end of an event; of one that is gone, nothing. */
@@ -162,7 +163,7 @@ export class EventStore {
     this.#entries.delete(id);
     entry.settleDue('removed');
     this.#seen(entry.event);
-    this.#log.add({ type: 'removed', eventId: id, reason });
+    this.#log.append({ type: 'event-removed', eventId: id, reason });
   }
 
   find(id: string): ScheduledEvent | undefined {
@@ -186,8 +187,8 @@ export class EventStore {
   asked(vm: string, request: GuestRequest): number {
     const view = this.view(vm);
     const enabled = view.asked(request);
-    if (enabled === 'again') this.#log.add({ type: 'disabled', vm });
-    if (enabled !== undefined) this.#log.add({ type: 'enabled', vm });
+    if (enabled === 'again') this.#log.append({ type: 'service-disabled', vm });
+    if (enabled !== undefined) this.#log.append({ type: 'service-enabled', vm });
     return view.remainingDelayMs(request.atMs);
   }
 

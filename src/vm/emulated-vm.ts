@@ -55,6 +55,9 @@ export const nativeHandle: unique symbol = Symbol('standstill.nativeHandle');
 /** Where a VM tells what becomes of it; its host's to set. */
 export const vmObserver: unique symbol = Symbol('standstill.vmObserver');
 
+/** Where the metadata service of a VM is; its host's to set. */
+export const vmMetadataUrl: unique symbol = Symbol('standstill.vmMetadataUrl');
+
 /** Creates a VM from a configuration that is valid. */
 export const createFromConfig = async (config: NativeVmConfig): Promise<EmulatedVm> =>
   wrap(await addon.createVm(config));
@@ -70,6 +73,7 @@ let wrap: (native: NativeVm) => EmulatedVm;
 export class EmulatedVm implements Vm {
   readonly [nativeHandle]: NativeVm;
   [vmObserver]: ((event: VmEvent) => void) | undefined;
+  [vmMetadataUrl]: string | undefined;
   readonly name: string;
   readonly program: string;
   readonly ramBytes: number;
@@ -93,6 +97,10 @@ export class EmulatedVm implements Vm {
    */
   static async create(options: VmOptions): Promise<EmulatedVm> {
     return await createFromConfig(nativeVmConfig(options, (program) => program));
+  }
+
+  get metadataUrl(): string | undefined {
+    return this[vmMetadataUrl];
   }
 
   get generationId(): string {

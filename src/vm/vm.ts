@@ -81,6 +81,11 @@ export interface Vm extends Disposable, AsyncDisposable {
    * its own, and a rollback or an exploration gives it a new one.
    */
   readonly generationId: string;
+  /**
+   * Where its guest finds its metadata service, as 'http://127.0.0.1:8080'; undefined where its host has none. It answers
+   * for as long as the host is open, also for a closed VM.
+   */
+  readonly metadataUrl?: string | undefined;
 
   /** created → running. ERR_VM_ALREADY_STARTED, ERR_VM_FAULTED; ERR_BUSY inside a freeze. */
   start(): void;

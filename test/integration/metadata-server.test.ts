@@ -209,13 +209,13 @@ describe('an event without a VM behind it', () => {
     expect(await raised?.done).toEqual({ reason: 'completed' });
     expect(await documentOf(url)).toEqual({ DocumentIncarnation: 4, Events: [] });
     expect(server.state().log.map(({ type }) => type)).toEqual([
-      'scheduled',
-      'enabled',
-      'acknowledged',
-      'started',
-      'impact-began',
-      'impact-ended',
-      'removed',
+      'event-scheduled',
+      'service-enabled',
+      'event-acknowledged',
+      'event-started',
+      'event-impact-begin',
+      'event-impact-end',
+      'event-removed',
     ]);
   });
 
@@ -224,9 +224,9 @@ describe('an event without a VM behind it', () => {
     const [raised] = server.raise({ type: 'Reboot', durationMs: 0, settleMs: 0 });
     const notBefore = Date.parse((await documentOf(urlOf(server))).Events[0]?.NotBefore ?? '');
     await raised?.done;
-    const startedAtMs = server.state().log.find(({ type }) => type === 'started')?.atMs ?? 0;
+    const startedAtMs = server.state().log.find(({ type }) => type === 'event-started')?.wallTimeMs ?? 0;
     expect(startedAtMs).toBeGreaterThanOrEqual(notBefore);
-    expect(server.state().log.map(({ type }) => type)).toContain('not-before-passed');
+    expect(server.state().log.map(({ type }) => type)).toContain('event-notice-passed');
   });
 
   it('can be cancelled while it is Scheduled, and not once it has Started', async () => {
@@ -275,7 +275,7 @@ describe('an event without a VM behind it', () => {
     const [raised] = server.raise({ type: 'Freeze', noticeMs: 0, durationMs: 5, settleMs: 0, second });
     await raised?.done;
     const types = server.state().log.map(({ type }) => type);
-    expect(types.filter((type) => type === 'impact-began')).toHaveLength(2);
+    expect(types.filter((type) => type === 'event-impact-begin')).toHaveLength(2);
     expect((await documentOf(urlOf(server))).DocumentIncarnation).toBe(4);
   });
 

@@ -1,8 +1,8 @@
 // A model of events and of what guests see of them, beside the store, through random lives.
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { EventLog } from '../../src/base/event-log.js';
 import { parseOptions } from '../../src/base/options.js';
-import { EventLog } from '../../src/scheduled-events/log.js';
 import { metadataSchema } from '../../src/scheduled-events/options.js';
 import { EventStore } from '../../src/scheduled-events/store.js';
 import { Timing } from '../../src/scheduled-events/timing.js';
@@ -175,7 +175,7 @@ it('a store of events does what its model does', { timeout: 60_000 }, async () =
       await fc.asyncModelRun(() => {
         const clock = new VirtualClock();
         const timing = new Timing(parseOptions(metadataSchema, { disableAfterMs: DISABLE_AFTER_MS }, 'a test'));
-        const store = new EventStore(clock, timing, new EventLog(() => clock.nowMs()));
+        const store = new EventStore(clock, timing, new EventLog());
         for (const vm of VMS) store.addVm(vm);
         store.defineSet('web', SET);
         return {

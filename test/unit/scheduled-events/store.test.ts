@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { EventLog } from '../../../src/base/event-log.js';
 import { parseOptions } from '../../../src/base/options.js';
-import { EventLog } from '../../../src/scheduled-events/log.js';
+import type { MetadataEvent } from '../../../src/scheduled-events/events.js';
 import { metadataSchema } from '../../../src/scheduled-events/options.js';
 import { EventStore, type NewEvent } from '../../../src/scheduled-events/store.js';
 import { Timing, type TimingOptions } from '../../../src/scheduled-events/timing.js';
@@ -11,12 +12,12 @@ const FREEZE: NewEvent = { type: 'Freeze', resources: ['web-0'], durationSeconds
 const REQUEST = { method: 'GET', apiVersion: '2020-07-01', remoteAddress: '127.0.0.1', userAgent: undefined };
 
 let clock: VirtualClock;
-let log: EventLog;
+let log: EventLog<MetadataEvent>;
 let store: EventStore;
 
 function open(options: TimingOptions = {}): void {
   clock = new VirtualClock();
-  log = new EventLog(() => clock.nowMs());
+  log = new EventLog();
   store = new EventStore(clock, new Timing(parseOptions(metadataSchema, options, 'a test')), log);
   for (const vm of ['web-0', 'web-1', 'db']) store.addVm(vm);
 }
@@ -115,7 +116,7 @@ it('a failure appears as Started, with no notice, in one change', () => {
   store.schedule({ ...FREEZE, type: 'Reboot' }, undefined);
   expect(store.eventsOf('web-0')).toMatchObject([{ status: 'Started', type: 'Reboot' }]);
   expect(incarnations()).toEqual([2, 1, 1]);
-  expect(log.entries.map(({ type }) => type)).toEqual(['started']);
+  expect(log.entries.map(({ type }) => type)).toEqual(['event-started']);
 });
 
 describe('the service of a VM', () => {
@@ -128,7 +129,7 @@ describe('the service of a VM', () => {
     clock.advance(3000);
     expect(ask()).toBe(0);
     expect(store.view('web-1').enabledAtMs(clock.nowMs())).toBeUndefined();
-    expect(log.entries).toMatchObject([{ type: 'enabled', vm: 'web-0' }]);
+    expect(log.entries).toMatchObject([{ type: 'service-enabled', vm: 'web-0' }]);
   });
 
   it('is disabled after a day without a request, and its incarnation is reset', () => {
@@ -141,7 +142,7 @@ describe('the service of a VM', () => {
     expect(store.view('web-0').enabledAtMs(clock.nowMs())).toBeUndefined();
     ask();
     expect(JSON.parse(store.document('web-0', '2020-07-01').body).DocumentIncarnation).toBe(1);
-    expect(log.entries.map(({ type }) => type).slice(-2)).toEqual(['disabled', 'enabled']);
+    expect(log.entries.map(({ type }) => type).slice(-2)).toEqual(['service-disabled', 'service-enabled']);
   });
 
   it('remembers who asked when, the newest 20', () => {

@@ -117,7 +117,8 @@ class Machine {
     book.Open();
     Lease lease;
     SS_CHECK(lease.Acquire(book) == Status::kOk);
-    LeasedReader reader(*ram_, lease);
+    Progress progress;
+    LeasedReader reader(*ram_, lease, progress);
     return program_->check(guest_->registers(), reader).ok;
   }
 

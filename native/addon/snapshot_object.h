@@ -24,6 +24,10 @@ class ProgressObject : public Handle<ProgressObject, Progress> {
   static constexpr const char* kWhat = "a progress";
   static std::vector<PropertyDescriptor> Properties();
   static Napi::Value Create(const Napi::CallbackInfo& info);
+  // Null where there is none.
+  static std::shared_ptr<Progress> IfAny(const Napi::Value& value) {
+    return value.IsUndefined() ? nullptr : Of(value);
+  }
   using Handle::Handle;
 
  private:

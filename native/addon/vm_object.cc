@@ -119,21 +119,28 @@ Napi::Value VmObject::RunUntil(const Napi::CallbackInfo& info) {
   return promise;
 }
 
+// digest(options?, progress?)
 Napi::Value VmObject::Digest(const Napi::CallbackInfo& info) {
   const auto vm = held_;
   return OnPoolOrFail<DigestResult>(
       info.Env(),
-      [vm, options = ReadDigestOptions(info[0])](DigestResult* out) {
+      [vm, options = ReadDigestOptions(info[0]),
+       progress = ProgressObject::IfAny(info[1])](DigestResult* out) mutable {
+        options.progress = progress.get();
         return vm->Digest(options, out);
       },
       Failing(vm, "digest"), DigestToJs);
 }
 
+// check(progress?)
 Napi::Value VmObject::Check(const Napi::CallbackInfo& info) {
   const auto vm = held_;
   return OnPoolOrFail<CheckReport>(
-      info.Env(), [vm](CheckReport* out) { return vm->Check(out); }, Failing(vm, "check"),
-      CheckToJs);
+      info.Env(),
+      [vm, progress = ProgressObject::IfAny(info[0])](CheckReport* out) {
+        return vm->Check(out, progress.get());
+      },
+      Failing(vm, "check"), CheckToJs);
 }
 
 // snapshot(live, progress)

@@ -318,17 +318,18 @@ Status Vm::Digest(const DigestOptions& options, DigestResult* out) {
   return status == Status::kLeaseRevoked ? impl_->LeaseEnd() : status;
 }
 
-Status Vm::Check(CheckReport* out) try {
+Status Vm::Check(CheckReport* out, Progress* progress) try {
   Lease lease;
   if (const Status status = AcquireLease(&lease); status != Status::kOk) return status;
   if (impl_->guest->mid_step()) return Status::kBusy;
-  LeasedReader reader(*impl_->ram, lease);
+  Progress unheard;
+  LeasedReader reader(*impl_->ram, lease, progress != nullptr ? *progress : unheard);
   const CheckReport report = impl_->config.program->check(impl_->guest->registers(), reader);
   if (lease.revoked()) return impl_->LeaseEnd();
   *out = report;
   return Status::kOk;
-} catch (const LeaseRevoked&) {
-  return impl_->LeaseEnd();
+} catch (const ReadEnded&) {
+  return progress != nullptr && progress->cancelled() ? Status::kCancelled : impl_->LeaseEnd();
 }
 
 Status Vm::ReadRegisters(std::vector<std::byte>* out) {
@@ -345,12 +346,13 @@ Status Vm::ReadRam(uint64_t gpa, uint64_t length, std::vector<std::byte>* out) t
   if (const Status status = AcquireLease(&lease); status != Status::kOk) return status;
   if (!impl_->ram->Contains(gpa, length)) return Status::kInvalidArgument;
   out->resize(length);
-  LeasedReader reader(*impl_->ram, lease);
+  Progress unheard;
+  LeasedReader reader(*impl_->ram, lease, unheard);
   for (uint64_t done = 0; done < length; done += std::min(kLeasePollBytes, length - done)) {
     reader.Read(gpa + done, out->data() + done, std::min(kLeasePollBytes, length - done));
   }
   return Status::kOk;
-} catch (const LeaseRevoked&) {
+} catch (const ReadEnded&) {
   return impl_->LeaseEnd();
 } catch (const std::bad_alloc&) {
   return Status::kOutOfMemory;

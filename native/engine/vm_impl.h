@@ -56,9 +56,11 @@ class Vm::Impl {
   Status SnapshotLive(Progress& progress, std::shared_ptr<const Snapshot>* out, SnapshotCost* cost);
   Status BeginRollback(const MachineState& to, Progress* progress, Operation* operation);
   Status FindPagesToRestore(const PageTable& to, uint64_t* epoch, PageSet* pages);
-  void Restore(const Snapshot& snapshot, const PageSet& pages, uint64_t epoch);
-  // The same, where RAM equals the snapshot's already.
+  // Copies back what differs; where `progress` is cancelled, RAM is a mixture.
+  void CopyPages(const PageTable& from, const PageSet& pages, Progress& progress);
+  // Takes the snapshot on, whose RAM is there already.
   void Adopt(const Snapshot& snapshot, const PageSet& pages, uint64_t epoch);
+  void Restore(const Snapshot& snapshot, const PageSet& pages, uint64_t epoch);
 
   void OnSelfHalt();                   // guest thread
   void FinishRunUntil(Status status);  // calls a pending RunUntil back

@@ -37,11 +37,9 @@ Status Vm::Restore(const VmConfig& config, const Snapshot& snapshot, const Resto
   PageSet pages(0);
   if (status = impl->FindPagesToRestore(*snapshot.table(), &epoch, &pages); status != Status::kOk)
     return status;
-  if (options.clone) {
-    impl->Adopt(snapshot, pages, epoch);
-  } else {
-    impl->Restore(snapshot, pages, epoch);
-  }
+  if (!options.clone) impl->CopyPages(*snapshot.table(), pages, progress);
+  if (progress.cancelled()) return Status::kCancelled;
+  impl->Adopt(snapshot, pages, epoch);
   if (options.reseed && own.program->reseed != nullptr) {
     own.program->reseed(impl->guest->registers(), *options.reseed);
     impl->seed = *options.reseed;

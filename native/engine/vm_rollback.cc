@@ -1,5 +1,6 @@
 // The way back to a snapshot, once or many times over.
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <new>
 #include <utility>
@@ -18,12 +19,6 @@ void RestorePage(GuestRam& ram, const PageTable& from, uint64_t page) {
   } else {
     std::memset(to, 0, kPageBytes);
   }
-}
-
-void RestorePages(GuestRam& ram, const PageTable& from, const PageSet& pages) {
-  ForWords(pages, false, [&](uint64_t index, uint64_t) {
-    pages.ForEachIn(index, index + 1, [&](uint64_t page) { RestorePage(ram, from, page); });
-  });
 }
 
 }  // namespace
@@ -69,8 +64,18 @@ Status Vm::Impl::FindPagesToRestore(const PageTable& to, uint64_t* epoch, PageSe
   return Status::kOk;
 }
 
+void Vm::Impl::CopyPages(const PageTable& from, const PageSet& pages, Progress& progress) {
+  progress.Begin(pages.count());
+  ForWords(pages, false, [&](uint64_t index, uint64_t word) {
+    if (progress.cancelled()) return;
+    pages.ForEachIn(index, index + 1, [&](uint64_t page) { RestorePage(*ram, from, page); });
+    progress.Add(static_cast<uint64_t>(std::popcount(word)));
+  });
+}
+
 void Vm::Impl::Restore(const Snapshot& snapshot, const PageSet& pages, uint64_t epoch) {
-  RestorePages(*ram, *snapshot.table(), pages);
+  Progress unheard;  // a VM cannot be left half-way
+  CopyPages(*snapshot.table(), pages, unheard);
   Adopt(snapshot, pages, epoch);
 }
 
@@ -150,7 +155,8 @@ Status Vm::Explore(const Snapshot& snapshot, const ExploreOptions& options, Prog
   book.Open();
   Lease lease;
   if (status = lease.Acquire(book); status != Status::kOk) return status;
-  LeasedReader reader(*vm.ram, lease);
+  Progress of_a_check;
+  LeasedReader reader(*vm.ram, lease, of_a_check);
   TickerStats unheard;
   const int64_t from_ns = HostMonotonicNs();
   progress.Begin(options.runs);

@@ -47,8 +47,11 @@ Status DigestRam(const GuestRam& ram, const Lease& lease, const DigestOptions& o
   const Crc64Shift page_shift(kPageBytes);
   std::vector<uint64_t> page_crcs(pages);
   std::vector<Part> parts(chunks);
+  Progress unheard;
+  Progress& progress = options.progress != nullptr ? *options.progress : unheard;
+  progress.Begin(pages);
   TaskPool::Get().ParallelFor(chunks, options.threads, [&](uint64_t chunk) {
-    if (lease.revoked()) return;
+    if (lease.revoked() || progress.cancelled()) return;
     Part part;
     const uint64_t last = std::min(pages, (chunk + 1) * kChunkPages);
     for (uint64_t page = chunk * kChunkPages; page < last; ++page) {
@@ -60,8 +63,10 @@ Status DigestRam(const GuestRam& ram, const Lease& lease, const DigestOptions& o
       part.bytes += kPageBytes;
     }
     parts[chunk] = part;
+    progress.Add(last - chunk * kChunkPages);
   });
   if (lease.revoked()) return Status::kLeaseRevoked;
+  if (progress.cancelled()) return Status::kCancelled;
   DigestResult result;
   const Crc64Shift chunk_shift(kChunkPages * kPageBytes);
   for (const Part& part : parts) {

@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "standstill/guest_ram.h"
+#include "standstill/progress.h"
 #include "standstill/status.h"
 
 namespace standstill {
@@ -50,13 +51,14 @@ class Lease {
   LeaseBook* book_ = nullptr;
 };
 
-struct LeaseRevoked {};  // thrown by LeasedReader, caught by Vm::Check
+struct ReadEnded {};  // thrown by LeasedReader, caught by Vm::Check and Vm::ReadRam
 
 // Checked reads of a halted VM's RAM for a program's `check`: an address out of range reads as
-// nothing, and the lease is polled as the bytes go by.
+// nothing, and the lease and the wish to end it are polled as the bytes go by.
 class LeasedReader {
  public:
-  LeasedReader(const GuestRam& ram, const Lease& lease) : ram_(ram), lease_(lease) {}
+  LeasedReader(const GuestRam& ram, const Lease& lease, Progress& progress)
+      : ram_(ram), lease_(lease), progress_(progress) {}
 
   uint64_t size_bytes() const { return ram_.size_bytes(); }
 
@@ -78,12 +80,14 @@ class LeasedReader {
     // A small read costs a whole cache line's miss.
     unpolled_bytes_ += length < kCacheLineBytes ? kCacheLineBytes : length;
     if (unpolled_bytes_ < kLeasePollBytes) return;
+    progress_.Add(unpolled_bytes_);
     unpolled_bytes_ = 0;
-    if (lease_.revoked()) throw LeaseRevoked{};
+    if (lease_.revoked() || progress_.cancelled()) throw ReadEnded{};
   }
 
   const GuestRam& ram_;
   const Lease& lease_;
+  Progress& progress_;  // in bytes; how many there are to read is not known
   uint64_t unpolled_bytes_ = 0;
 };
 

@@ -261,8 +261,9 @@ export interface NativeVm {
    */
   runUntil(step: number): Promise<void>;
   /** On the engine's pool, needs a halted guest; ERR_LEASE_REVOKED where the guest is released meanwhile. */
-  digest(options?: NativeDigestOptions): Promise<NativeDigest>;
-  check(): Promise<NativeCheck>;
+  digest(options?: NativeDigestOptions, progress?: NativeProgress): Promise<NativeDigest>;
+  /** The progress counts bytes read, towards a total that is not known. */
+  check(progress?: NativeProgress): Promise<NativeCheck>;
   stats(): NativeStats;
   /** A copy of the registers; needs a halted guest. */
   registers(): Uint8Array;

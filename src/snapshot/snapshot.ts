@@ -131,7 +131,7 @@ export class VmSnapshot {
   /**
    * SHA-256 over the machine's state and the CRC of each page, as 64 hexadecimal digits: equal for two snapshots if and
    * only if RAM, registers, clock, program, parameters, seed and step are. The first call reads the pages that were
-   * never digested. docs/SNAPSHOT_FORMAT.md, "Identity".
+   * never digested; for progress and cancellation, await `digest` before it. docs/SNAPSHOT_FORMAT.md, "Identity".
    */
   get id(): Promise<string> {
     this.#id ??= this.#computeId();

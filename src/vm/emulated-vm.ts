@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { parseOptions } from '../base/options.js';
-import { progressFields } from '../base/progress.js';
+import { type ProgressOptions, progressFields } from '../base/progress.js';
 import { NS_PER_MS } from '../base/units.js';
 import { addon } from '../native/addon.js';
 import type {
@@ -40,6 +40,20 @@ const HANDSHAKE_TIMEOUT_NS_DEFAULT = HANDSHAKE_TIMEOUT_MS_DEFAULT * NS_PER_MS;
 
 const EXPECTED_RUNS = 'a whole number of 1 at least';
 const EXPECTED_STEPS = 'a whole number of 0 at least';
+const EXPECTED_SHARE = 'a number above 0, up to 1';
+const EXPECTED_THREADS = 'a whole number from 0 to 4096';
+const progressSchema = z.strictObject(progressFields);
+const digestOptionsSchema = z.strictObject({
+  share: z.number(EXPECTED_SHARE).positive(EXPECTED_SHARE).max(1, EXPECTED_SHARE).default(1),
+  seed: seedSchema.default(0n),
+  threads: z
+    .number(EXPECTED_THREADS)
+    .int(EXPECTED_THREADS)
+    .min(0, EXPECTED_THREADS)
+    .max(4096, EXPECTED_THREADS)
+    .default(0),
+  ...progressFields,
+});
 const snapshotOptionsSchema = z.strictObject({ live: z.boolean('true or false').default(false), ...progressFields });
 const exploreOptionsSchema = z.strictObject({
   runs: z.number(EXPECTED_RUNS).int(EXPECTED_RUNS).positive(EXPECTED_RUNS),
@@ -144,12 +158,14 @@ export class EmulatedVm implements Vm {
     }
   }
 
-  async digest(options?: DigestOptions): Promise<MemoryDigest> {
-    return await this[nativeHandle].digest(options);
+  async digest(options: DigestOptions = {}): Promise<MemoryDigest> {
+    const { signal, onProgress, ...settings } = parseOptions(digestOptionsSchema, options, 'a digest');
+    return await watched({ signal, onProgress }, 'digest', (progress) => this[nativeHandle].digest(settings, progress));
   }
 
-  async check(): Promise<CheckResult> {
-    return await this[nativeHandle].check();
+  async check(options: ProgressOptions = {}): Promise<CheckResult> {
+    const watch = parseOptions(progressSchema, options, 'a check');
+    return await watched(watch, 'check', (progress) => this[nativeHandle].check(progress));
   }
 
   stats(): VmStats {

@@ -59,8 +59,8 @@ const FAULTED = fails('ERR_VM_FAULTED');
 
 /**
  * The one table of states. Two things lie across it: where a freeze holds the VM, `resume`, `runUntil`, `rollback`,
- * `explore`, a second freeze and the `start` of a created VM answer ERR_BUSY, and so does a `runUntil` while another one is pending. During an
- * exploration everything that touches the guest or its memory answers ERR_BUSY.
+ * `explore`, a second freeze and the `start` of a created or faulted VM answer ERR_BUSY, and so does a `runUntil` while
+ * another one is pending. During an exploration everything that touches the guest or its memory answers ERR_BUSY.
  *
  *     created ──start──► running ◄──► idle          any state ──close──► closed
  *                          │  ▲

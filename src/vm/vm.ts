@@ -3,7 +3,6 @@ import type {
   NativeCheck,
   NativeClock,
   NativeDigest,
-  NativeDigestOptions,
   NativeExploreResult,
   NativePause,
   NativeStats,
@@ -15,7 +14,14 @@ import type { VmSnapshot } from '../snapshot/snapshot.js';
 /** A digest of RAM: the CRC-64/NVME of the bytes read, how many those were, and each page's own CRC. */
 export type MemoryDigest = NativeDigest;
 /** How much of RAM a digest reads, and with how many threads. */
-export type DigestOptions = NativeDigestOptions;
+export interface DigestOptions extends ProgressOptions {
+  /** Share of the pages to read, above 0 up to 1; below 1 they are chosen by `seed`. Default 1. */
+  share?: number | undefined;
+  /** The same share and seed choose the same pages. 0 to 2^64 − 1, default 0. */
+  seed?: number | bigint | undefined;
+  /** Threads of the engine's pool to use at most, up to 4,096; 0 (default): all. */
+  threads?: number | undefined;
+}
 /** What the walk over the guest's own invariants found. */
 export type CheckResult = NativeCheck;
 /** How long a guest took to halt, and its host to see it, in nanoseconds. */
@@ -108,15 +114,16 @@ export interface Vm extends Disposable, AsyncDisposable {
 
   /**
    * The digest of a halted guest's RAM, of all of it or of a seeded share. ERR_VM_NOT_PAUSED; ERR_LEASE_REVOKED where
-   * the guest is released while it is being read.
+   * the guest is released while it is being read; ERR_ABORTED, ERR_INVALID_OPTION, ERR_UNKNOWN_OPTION.
    */
   digest(options?: DigestOptions): Promise<MemoryDigest>;
 
   /**
    * Walks the guest program's own invariants in a halted guest's RAM. It resolves with `ok: false` and the place where
-   * one does not hold. ERR_VM_NOT_PAUSED; ERR_LEASE_REVOKED.
+   * one does not hold. Its progress counts bytes read, towards a total that is not known: 0. ERR_VM_NOT_PAUSED;
+   * ERR_LEASE_REVOKED, ERR_ABORTED, ERR_INVALID_OPTION, ERR_UNKNOWN_OPTION.
    */
-  check(): Promise<CheckResult>;
+  check(options?: ProgressOptions): Promise<CheckResult>;
 
   /** Allowed in every state but closed; of a running guest it is a moment's view. */
   stats(): VmStats;

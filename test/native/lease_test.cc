@@ -105,7 +105,8 @@ TEST_CASE("leased reader: refuses what is out of range, and polls every 256 KiB"
   book.Open();
   auto lease = std::make_unique<Lease>();
   REQUIRE(lease->Acquire(book) == Status::kOk);
-  LeasedReader reader(*ram, *lease);
+  Progress progress;
+  LeasedReader reader(*ram, *lease, progress);
   CHECK(reader.size_bytes() == kRamBytesMin);
   std::vector<std::byte> page(kRamBytesMin + 1);
   std::byte last{};

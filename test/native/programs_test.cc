@@ -120,7 +120,8 @@ class Machine {
   CheckReport Check() {
     Lease lease;
     REQUIRE(lease.Acquire(book_) == Status::kOk);
-    LeasedReader reader(*ram_, lease);
+    Progress progress;
+    LeasedReader reader(*ram_, lease, progress);
     return program_.check(registers_.data(), reader);
   }
 

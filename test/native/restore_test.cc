@@ -234,6 +234,12 @@ TEST_CASE("clone: a cancelled image is none, and the next one is whole") {
         Status::kCancelled);
   CHECK(snapshot->Usage().image_pages == 0);
   CHECK(RamOf(*Restored(*snapshot, {.clone = true})) == RamOf(*snapshot));
+  // With the image there, too, and where there is none to make.
+  for (const bool shares : {true, false}) {
+    CHECK(Vm::Restore({.name = "c"}, *snapshot, {.clone = shares}, progress, &clone) ==
+          Status::kCancelled);
+    CHECK(clone == nullptr);
+  }
 }
 
 namespace {

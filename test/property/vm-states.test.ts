@@ -53,8 +53,8 @@ class Model {
 
   /** The code of the error, or the one state that the VM is in afterwards. */
   expected(action: Action): Expected {
-    if (this.frozen && (HELD.has(action) || (action === 'start' && this.state === 'created')))
-      return { error: 'ERR_BUSY' };
+    const starts = action === 'start' && (this.state === 'created' || this.state === 'faulted');
+    if (this.frozen && (HELD.has(action) || starts)) return { error: 'ERR_BUSY' };
     if (action === 'freeze') {
       if (this.state === 'closed') return { error: 'ERR_VM_CLOSED' };
       return { to: this.state === 'running' ? 'paused' : this.state };

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "standstill/guest_ram.h"
+#include "standstill/progress.h"
 #include "standstill/status.h"
 
 namespace standstill {
@@ -20,7 +21,8 @@ struct DigestOptions {
   // and seed always choose the same pages.
   double share = 1;
   uint64_t seed = 0;
-  unsigned threads = 0;  // at most so many; 0: all of the pool's
+  unsigned threads = 0;          // at most so many; 0: all of the pool's
+  Progress* progress = nullptr;  // in pages, those left out too
 };
 
 struct DigestResult {
@@ -30,7 +32,7 @@ struct DigestResult {
   int64_t elapsed_ns = 0;
 };
 
-// kLeaseRevoked where the guest was released meanwhile; `out` is then untouched.
+// kLeaseRevoked where the guest was released meanwhile, kCancelled; `out` is then untouched.
 Status DigestRam(const GuestRam& ram, const Lease& lease, const DigestOptions& options,
                  DigestResult* out);
 

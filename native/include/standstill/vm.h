@@ -151,7 +151,8 @@ class Vm {
   Status RunUntilAndWait(uint64_t step);
 
   Status Digest(const DigestOptions& options, DigestResult* out);
-  Status Check(CheckReport* out);
+  // `progress` is told the bytes read, and not how many there are to read. kCancelled.
+  Status Check(CheckReport* out, Progress* progress = nullptr);
   Status ReadRegisters(std::vector<std::byte>* out);
   Status ReadRam(uint64_t gpa, uint64_t length, std::vector<std::byte>* out);
   // A fault: flips a bit of a halted guest's RAM, with its mark, as every writer of RAM marks.

@@ -48,8 +48,8 @@ async function restore(path: string, flags: RestoreFlags, watch: Watch): Promise
   const vm = await host.restore(snapshot, { signal, onProgress });
   await runTo(vm, step, watch);
   say('reading its memory');
-  const digest = hex64((await vm.digest()).value);
-  const check = await vm.check();
+  const digest = hex64((await vm.digest({ signal, onProgress })).value);
+  const check = await vm.check({ signal });
   return {
     json: {
       schemaVersion: 1,

@@ -177,6 +177,23 @@ export const ERROR_CODES = {
     meaning: 'The operating system refused to read or write the state folder.',
     remedy: 'The message ends with the reason. Nothing that depends on the state is begun after it.',
   },
+  ERR_ROLLOUT_ACTIVE: {
+    raisedBy: 'library',
+    meaning: 'A rollout of this fleet is under way, or one has stopped and is neither resumed nor abandoned.',
+    remedy:
+      'Wait for it; `fleet.resumeRollout()` goes on with one that has stopped, `fleet.abandonRollout()` gives it up.',
+  },
+  ERR_ROLLOUT_NOT_FOUND: {
+    raisedBy: 'library',
+    meaning: 'There is no rollout that has stopped.',
+    remedy: 'Start one with `fleet.rollout()`.',
+  },
+  ERR_ROLLOUT_VIOLATION: {
+    raisedBy: 'library',
+    meaning:
+      'The event log shows that two update domains of a set were impacted at once, that less than the promised share ran, or that a host was patched twice.',
+    remedy: '`checkRollout()` tells all violations, each with the entries that show it.',
+  },
   ERR_PATCH_NOT_FOUND: {
     raisedBy: 'library',
     meaning: 'The patch module does not exist. No VM was frozen.',

@@ -1,5 +1,6 @@
 import type { HostEvent } from '../host/events.js';
 import type { AvailabilitySet, HostPlace, VmPlace } from './placement.js';
+import type { RolloutEvent } from './rollout-events.js';
 
 /** What happens to a fleet beside what happens on its hosts. */
 export type FleetHappening =
@@ -15,4 +16,4 @@ export type FleetHappening =
   | ({ readonly type: 'vm-placed' } & VmPlace)
   | { readonly type: 'fleet-closed' };
 
-export type FleetEvent = HostEvent | FleetHappening;
+export type FleetEvent = HostEvent | FleetHappening | RolloutEvent;

@@ -1,0 +1,95 @@
+import { StandstillError, show, unexpected } from '../base/errors.js';
+import type { HostPlace, VmPlace } from './placement.js';
+
+export type FailurePolicy = 'stop' | 'rollback';
+
+/** A patch as the plan keeps it, so that another process can go on. */
+export interface PlannedPatch {
+  /** An absolute path or a file URL. */
+  readonly module: string;
+  readonly name?: string | undefined;
+  /** As JSON. */
+  readonly options?: unknown;
+}
+
+export interface RolloutStep {
+  readonly updateDomain: number;
+  readonly hosts: readonly string[];
+}
+
+/** All that a rollout was asked for, as JSON. */
+export interface RolloutPlan {
+  /** One update domain after the other, in this order. */
+  readonly steps: readonly RolloutStep[];
+  /** Null: all rolled-out hosts. */
+  readonly availabilitySets: readonly string[] | null;
+  readonly patches: readonly PlannedPatch[];
+  readonly rollbackPatches: readonly PlannedPatch[];
+  readonly onFailure: FailurePolicy;
+  readonly pauseBetweenMs: number;
+  /** Null: all of a domain. */
+  readonly hostsAtOnce: number | null;
+  readonly budgetMs: number;
+  readonly proof: 'deferred' | 'full' | 'sampled' | 'none';
+  readonly check: boolean;
+  readonly lagMsMax: number;
+  readonly probeTimeoutMs: number;
+}
+
+/** The hosts that carry a VM of these sets; all of them where no set is named. */
+export function hostsOfSets(
+  hosts: readonly HostPlace[],
+  vms: readonly VmPlace[],
+  sets: readonly string[] | undefined,
+): readonly HostPlace[] {
+  if (sets === undefined) return hosts;
+  const carrying = new Set(
+    vms
+      .filter(({ availabilitySet }) => availabilitySet !== null && sets.includes(availabilitySet))
+      .map(({ host }) => host),
+  );
+  return hosts.filter(({ host }) => carrying.has(host));
+}
+
+/**
+ * The update domains in their order, each with its hosts. Without an order: ascending. An order names each update domain
+ * of the fleet at most once and leaves none out that has a host to patch; one that has none is passed over.
+ */
+export function planSteps(
+  hosts: readonly HostPlace[],
+  updateDomains: number,
+  order: readonly number[] | undefined,
+): RolloutStep[] {
+  const ascending = Array.from({ length: updateDomains }, (_, index) => index);
+  if (order !== undefined) assertOrder(hosts, updateDomains, order);
+  const steps = (order ?? ascending).map((updateDomain) => ({
+    updateDomain,
+    hosts: hosts.filter((host) => host.updateDomain === updateDomain).map(({ host }) => host),
+  }));
+  const filled = steps.filter((step) => step.hosts.length > 0);
+  if (filled.length > 0) return filled;
+  throw new StandstillError('ERR_INVALID_OPTION', 'Expected a host to patch for a rollout but its sets have no VM');
+}
+
+function assertOrder(hosts: readonly HostPlace[], updateDomains: number, order: readonly number[]): void {
+  const unknown = order.find((domain) => !Number.isInteger(domain) || domain < 0 || domain >= updateDomains);
+  if (unknown !== undefined) {
+    throw unexpected(
+      'ERR_INVALID_OPTION',
+      `update domains from 0 to ${updateDomains - 1}`,
+      "'order' of a rollout",
+      unknown,
+    );
+  }
+  const repeated = order.find((domain, index) => order.indexOf(domain) !== index);
+  if (repeated !== undefined) {
+    const message = `Expected each update domain once for 'order' of a rollout but received ${show(repeated)} twice`;
+    throw new StandstillError('ERR_INVALID_OPTION', message);
+  }
+  const missing = hosts.find(({ updateDomain }) => !order.includes(updateDomain));
+  if (missing === undefined) return;
+  throw new StandstillError(
+    'ERR_INVALID_OPTION',
+    `Expected every update domain with a host to patch for 'order' of a rollout but ${missing.updateDomain} is missing`,
+  );
+}

@@ -22,10 +22,36 @@ export type { JournalRecord, JournalStep } from './components/journal.js';
 export { type BundleSignature, generateKeyPair, type KeyPairPem, readKey } from './components/keys.js';
 export type { BundleFile, BundleManifest, ImpactClass } from './components/manifest.js';
 export type { Component, ComponentStore, InstallOptions, RecoveryRecord } from './components/store.js';
+export {
+  assertOneDomainAtATime,
+  checkRollout,
+  type RolloutCheck,
+  type RolloutCheckOptions,
+  type RolloutViolation,
+} from './fleet/check-rollout.js';
 export type { FleetEvent, FleetHappening } from './fleet/events.js';
 export { Fleet } from './fleet/fleet.js';
 export type { AvailabilitySetOptions, FleetOptions, FleetVmOptions, HostSettings } from './fleet/options.js';
 export type { AvailabilitySet, HostPlace, VmPlace } from './fleet/placement.js';
+export type { Applied, Direction, RolloutEvent, RolloutHappening, StopReason } from './fleet/rollout-events.js';
+export type {
+  AppliedProbe,
+  HealthProbe,
+  ResumeOptions,
+  RolloutControl,
+  RolloutOptions,
+} from './fleet/rollout-options.js';
+export type { FailurePolicy, PlannedPatch, RolloutPlan, RolloutStep } from './fleet/rollout-plan.js';
+export {
+  type BlackoutSummary,
+  type DomainReport,
+  type HostRolloutReport,
+  type InvariantReport,
+  ROLLOUT_REPORT_SCHEMA_VERSION,
+  type RolloutReport,
+  type VmRolloutReport,
+} from './fleet/rollout-report.js';
+export type { RolloutStatus } from './fleet/rollout-state.js';
 export type { HostEvent, HostHappening } from './host/events.js';
 export { type FreezeOptions, Host, type SnapshotMemory } from './host/host.js';
 export type { HostOptions } from './host/options.js';

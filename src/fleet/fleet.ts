@@ -16,7 +16,11 @@ import {
   splitVmOptions,
 } from './options.js';
 import { type AvailabilitySet, type HostPlace, hostPlaces, placeNext, type VmPlace } from './placement.js';
+import type { ResumeOptions, RolloutOptions } from './rollout-options.js';
+import { type RolloutReport, rolloutReport } from './rollout-report.js';
+import { type PlacedVm, Rollouts } from './rollouts.js';
 
+const ENTRIES_MAX = 1_000_000;
 const LOG_FOLDER = 'log';
 const HOSTS_FOLDER = 'hosts';
 
@@ -37,8 +41,9 @@ export class Fleet implements AsyncDisposable {
   readonly hosts: readonly Host[];
   readonly #places: readonly HostPlace[];
   readonly #store: LogStore | undefined;
+  readonly #rollouts: Rollouts;
   readonly #sets = new Map<string, FleetSet>();
-  #vms: { readonly place: VmPlace; readonly vm: Vm }[] = [];
+  #vms: PlacedVm[] = [];
   #creation: Promise<unknown> = Promise.resolve();
   #closed = false;
 
@@ -55,6 +60,14 @@ export class Fleet implements AsyncDisposable {
     this.hosts = hosts;
     this.#store = store;
     this.#places = places;
+    this.#rollouts = new Rollouts({
+      log,
+      updateDomains: this.updateDomains,
+      hosts: places,
+      vms: () => this.#open(),
+      hostNamed: (name) => this.#hostNamed(name),
+      assertSet: (name) => void this.#setOf(name),
+    });
   }
 
   /**
@@ -66,7 +79,7 @@ export class Fleet implements AsyncDisposable {
     const { updateDomains, faultDomains } = parsed;
     const directory = parsed.directory === undefined ? undefined : resolve(parsed.directory);
     const opened = directory === undefined ? undefined : await LogStore.open(join(directory, LOG_FOLDER), isEntry);
-    const log = new EventLog<FleetEvent>(opened ?? {});
+    const log = new EventLog<FleetEvent>({ ...opened, entriesMax: ENTRIES_MAX });
     const places = hostPlaces(parsed.hosts, updateDomains, faultDomains);
     const hosts: Host[] = [];
     try {
@@ -110,7 +123,7 @@ export class Fleet implements AsyncDisposable {
       this.#assertOpen();
       const name = this.#nameOf(vm.name, vm.program, set);
       const place = placeNext(this.#places, this.placement, set, set?.created ?? 0);
-      const created = await this.#hostOf(place).createVm({ ...vm, name });
+      const created = await this.#hostNamed(place.host).createVm({ ...vm, name });
       if (set !== undefined) set.created += 1;
       const own: VmPlace = { vm: name, availabilitySet: set?.name ?? null, ...place };
       this.#vms.push({ place: own, vm: created });
@@ -146,10 +159,47 @@ export class Fleet implements AsyncDisposable {
     );
   }
 
-  /** Closes the hosts with their VMs, and the state folder. Idempotent. */
+  /**
+   * Patches hosts, one update domain after the other: the next begins once the hosts of the last are done and their VMs
+   * well. What goes wrong on a host is in the report, and the policy says what follows. It rejects, before anything is
+   * done, with ERR_INVALID_OPTION (an order that names an unknown or repeated domain, sets without a VM, options of a
+   * patch that are no JSON, a rollback without its patches, too), ERR_UNKNOWN_OPTION, ERR_PATCH_NOT_FOUND,
+   * ERR_ROLLOUT_ACTIVE, ERR_HOST_CLOSED; and with ERR_STATE_IO where the state folder can no longer be written, once the
+   * hosts under way are done.
+   */
+  async rollout(options: RolloutOptions): Promise<RolloutReport> {
+    this.#assertOpen();
+    return await this.#rollouts.start(options);
+  }
+
+  /**
+   * Goes on with a rollout that has stopped, or whose process was killed, from where it was. Rejects as `rollout` does,
+   * and with ERR_ROLLOUT_NOT_FOUND where none has stopped.
+   */
+  async resumeRollout(options: ResumeOptions = {}): Promise<RolloutReport> {
+    this.#assertOpen();
+    return await this.#rollouts.resume(options);
+  }
+
+  /** Gives up a rollout that has stopped: hosts stay as they are. ERR_ROLLOUT_NOT_FOUND, ERR_ROLLOUT_ACTIVE, ERR_HOST_CLOSED. */
+  async abandonRollout(): Promise<void> {
+    this.#assertOpen();
+    await this.#rollouts.abandon();
+  }
+
+  /** The report of the last rollout, one under way or of a former process too; null where there was none. */
+  rolloutReport(): RolloutReport | null {
+    return rolloutReport(this.log.entries) ?? null;
+  }
+
+  /**
+   * Stops a rollout, once the hosts under way are done, and closes the hosts with their VMs and the state folder.
+   * Idempotent.
+   */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    await this.#rollouts.stop();
     await this.#creation;
     for (const host of this.hosts) await host.close();
     this.log.append({ type: 'fleet-closed' });
@@ -160,7 +210,7 @@ export class Fleet implements AsyncDisposable {
     await this.close();
   }
 
-  #open(): { readonly place: VmPlace; readonly vm: Vm }[] {
+  #open(): PlacedVm[] {
     this.#vms = this.#vms.filter(({ vm }) => vm.state !== 'closed');
     return this.#vms;
   }
@@ -171,8 +221,8 @@ export class Fleet implements AsyncDisposable {
     throw unknownName('an availability set of this fleet', name, [...this.#sets.keys()]);
   }
 
-  #hostOf(place: HostPlace): Host {
-    const host = this.hosts.find(({ name }) => name === place.host);
+  #hostNamed(name: string): Host {
+    const host = this.hosts.find((each) => each.name === name);
     if (host === undefined) throw new Error('every place of a fleet has a host');
     return host;
   }

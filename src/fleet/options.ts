@@ -12,7 +12,7 @@ const FAULT_DOMAINS_DEFAULT = 2;
 const HOSTS_DEFAULT = 5;
 export const HOSTS_MAX = 1000;
 
-const wholeNumber = (min: number, max: number) => {
+export const wholeNumber = (min: number, max: number) => {
   const expected = `a whole number from ${min} to ${max}`;
   return z.number(expected).int(expected).min(min, expected).max(max, expected);
 };

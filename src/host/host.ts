@@ -298,7 +298,8 @@ export class Host implements Disposable, AsyncDisposable {
 
   #planOf(options: MaintenanceOptions): MaintenancePlan {
     const parsed = parseOptions(maintenanceSchema, options, 'a maintenance');
-    const targets = this.#targets(parsed.vms, 'a maintenance');
+    // Of a host without VMs, no VM is frozen; it is patched all the same.
+    const targets = parsed.vms === undefined ? this.#open() : this.#targets(parsed.vms, 'a maintenance');
     for (const fault of parsed.faults) {
       const vm = targets.find((target) => target.name === fault.vm);
       if (vm !== undefined && fault.gpa < vm.ramBytes) continue;

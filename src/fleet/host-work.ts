@@ -1,0 +1,59 @@
+import { monotonicNs } from '../base/clock.js';
+import type { ErrorCode } from '../base/error-codes.js';
+import { isStandstillError, messageOf } from '../base/errors.js';
+import type { Host } from '../host/host.js';
+import type { MaintenanceReport } from '../maintenance/report.js';
+import type { Applied, Direction } from './rollout-events.js';
+import type { RolloutPlan } from './rollout-plan.js';
+
+export interface HostOutcome {
+  readonly applied: Applied;
+  readonly ok: boolean;
+  readonly problems: readonly string[];
+  readonly durationNs: number;
+}
+
+/** With these, a maintenance ends before its first patch begins. */
+const BEFORE_PATCHES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'ERR_HOST_CLOSED',
+  'ERR_MAINTENANCE_ACTIVE',
+  'ERR_INVALID_OPTION',
+  'ERR_UNKNOWN_OPTION',
+  'ERR_PATCH_NOT_FOUND',
+  'ERR_PATCH_INVALID',
+  'ERR_PATCH_ABANDONED',
+  'ERR_BUSY',
+  'ERR_PAUSE_TIMEOUT',
+  'ERR_VM_CLOSED',
+]);
+
+/** One host's maintenance, and what it says about whether the patches are on the host. It never rejects. */
+export async function workOnHost(host: Host, direction: Direction, plan: RolloutPlan): Promise<HostOutcome> {
+  const beganAtNs = monotonicNs();
+  const ended = (applied: Applied, problems: readonly string[]): HostOutcome => ({
+    applied,
+    ok: problems.length === 0,
+    problems,
+    durationNs: Number(monotonicNs() - beganAtNs),
+  });
+  const before: Applied = direction === 'forward' ? 'no' : 'unknown';
+  try {
+    const { budgetMs, proof, check } = plan;
+    const patches = direction === 'forward' ? plan.patches : plan.rollbackPatches;
+    const report = await host.applyMaintenance({ patches, budgetMs, proof, check });
+    return ended(appliedBy(report, direction), report.problems);
+  } catch (error) {
+    const hasNotBegun = isStandstillError(error) && BEFORE_PATCHES.has(error.code);
+    return ended(hasNotBegun ? before : 'unknown', [messageOf(error)]);
+  }
+}
+
+/** A patch that failed by itself has done nothing, by its contract; one that was cut off may have. */
+function appliedBy({ patches }: MaintenanceReport, direction: Direction): Applied {
+  const [done, undone] = direction === 'forward' ? (['yes', 'no'] as const) : (['no', 'yes'] as const);
+  if (patches.every(({ ok }) => ok)) return done;
+  const touched = patches.some(
+    ({ status }) => status === 'applied' || status === 'cancelled' || status === 'abandoned',
+  );
+  return touched ? 'unknown' : undone;
+}

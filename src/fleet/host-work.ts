@@ -38,9 +38,8 @@ export async function workOnHost(host: Host, direction: Direction, plan: Rollout
   });
   const before: Applied = direction === 'forward' ? 'no' : 'unknown';
   try {
-    const { budgetMs, proof, check } = plan;
     const patches = direction === 'forward' ? plan.patches : plan.rollbackPatches;
-    const report = await host.applyMaintenance({ patches, budgetMs, proof, check });
+    const report = await host.applyMaintenance({ ...plan.maintenance, patches });
     return ended(appliedBy(report, direction), report.problems);
   } catch (error) {
     const hasNotBegun = isStandstillError(error) && BEFORE_PATCHES.has(error.code);

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { unexpected } from '../base/errors.js';
 import { parseOptions } from '../base/options.js';
 import type { Host } from '../host/host.js';
-import { budgetMsSchema } from '../maintenance/freeze-scope.js';
+import { type FreezeSettings, freezeFields } from '../maintenance/freeze-scope.js';
 import { locatePatch, type PatchSpec, patchSchema } from '../maintenance/patch-source.js';
 import type { Proof } from '../maintenance/proof.js';
 import type { Vm } from '../vm/vm.js';
@@ -29,6 +29,7 @@ const controlFields = {
 
 const rolloutSchema = z.strictObject({
   ...controlFields,
+  ...freezeFields,
   patches: z.array(patchSchema, 'an array of patches').min(1, 'at least one patch'),
   rollbackPatches: z.array(patchSchema, 'an array of patches').default([]),
   availabilitySets: z.array(z.string('the name of a set'), 'an array of names').min(1, 'at least one name').optional(),
@@ -36,7 +37,6 @@ const rolloutSchema = z.strictObject({
   onFailure: z.enum(['stop', 'rollback'], "'stop' or 'rollback'").default('stop'),
   pauseBetweenMs: durationSchema.default(0),
   hostsAtOnce: wholeNumber(1, HOSTS_MAX).optional(),
-  budgetMs: budgetMsSchema,
   proof: z.enum(['deferred', 'full', 'sampled', 'none'], "'deferred', 'full', 'sampled' or 'none'").default('deferred'),
   check: z.boolean('true or false').default(true),
   lagMsMax: durationSchema.default(LAG_MS_DEFAULT),
@@ -77,7 +77,8 @@ export interface RolloutControl {
   signal?: AbortSignal | undefined;
 }
 
-export interface RolloutOptions extends RolloutControl {
+/** The settings of a freeze are those of each host's. */
+export interface RolloutOptions extends RolloutControl, FreezeSettings {
   /**
    * Applied to each host in this order; options of theirs must be JSON. A patch that fails must bear being applied again.
    */
@@ -94,8 +95,6 @@ export interface RolloutOptions extends RolloutControl {
   pauseBetweenMs?: number | undefined;
   /** How many hosts of an update domain are under maintenance at once, 1 to 1,000. Default: all. */
   hostsAtOnce?: number | undefined;
-  /** Longest freeze of each host, as of a maintenance. Default 30,000. */
-  budgetMs?: number | undefined;
   /** How memory is proved, as of a maintenance. Default 'deferred'. */
   proof?: Proof | undefined;
   /** Walk the guests' invariants after the resume. Default true. */

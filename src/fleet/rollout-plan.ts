@@ -1,4 +1,6 @@
 import { StandstillError, show, unexpected } from '../base/errors.js';
+import type { ParsedFreezeSettings } from '../maintenance/freeze-scope.js';
+import type { Proof } from '../maintenance/proof.js';
 import type { HostPlace, VmPlace } from './placement.js';
 
 export type FailurePolicy = 'stop' | 'rollback';
@@ -17,6 +19,12 @@ export interface RolloutStep {
   readonly hosts: readonly string[];
 }
 
+/** What each host's maintenance is done with. */
+export interface MaintenanceSettings extends ParsedFreezeSettings {
+  readonly proof: Proof;
+  readonly check: boolean;
+}
+
 /** All that a rollout was asked for, as JSON. */
 export interface RolloutPlan {
   /** One update domain after the other, in this order. */
@@ -29,9 +37,7 @@ export interface RolloutPlan {
   readonly pauseBetweenMs: number;
   /** Null: all of a domain. */
   readonly hostsAtOnce: number | null;
-  readonly budgetMs: number;
-  readonly proof: 'deferred' | 'full' | 'sampled' | 'none';
-  readonly check: boolean;
+  readonly maintenance: MaintenanceSettings;
   readonly lagMsMax: number;
   readonly probeTimeoutMs: number;
 }

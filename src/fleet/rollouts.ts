@@ -85,13 +85,15 @@ export class Rollouts {
   }
 
   async #planOf(settings: Omit<ParsedRollout, keyof RolloutControl>): Promise<RolloutPlan> {
-    const { availabilitySets, order, hostsAtOnce, patches, rollbackPatches, ...kept } = settings;
+    const { availabilitySets, order, hostsAtOnce, patches, rollbackPatches, ...others } = settings;
+    const { budgetMs, handshakeTimeoutMs, clockSync, proof, check, ...kept } = others;
     const fleet = this.#fleet;
     for (const name of availabilitySets ?? []) fleet.assertSet(name);
     const places = fleet.vms().map(({ place }) => place);
     const plan = {
       ...kept,
       steps: planSteps(hostsOfSets(fleet.hosts, places, availabilitySets), fleet.updateDomains, order),
+      maintenance: { budgetMs, handshakeTimeoutMs, clockSync, proof, check },
       availabilitySets: availabilitySets ?? null,
       hostsAtOnce: hostsAtOnce ?? null,
       patches: await Promise.all(patches.map(plannedPatch)),

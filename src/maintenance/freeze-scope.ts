@@ -21,7 +21,7 @@ const clockSyncSchema = z.strictObject({
   slewPpm: z.number(EXPECTED_SLEW).positive(EXPECTED_SLEW).max(100_000, EXPECTED_SLEW).default(500),
 });
 
-export const budgetMsSchema = z
+const budgetMsSchema = z
   .number(EXPECTED_BUDGET)
   .positive(EXPECTED_BUDGET)
   .max(BUDGET_MS_MAX, EXPECTED_BUDGET)

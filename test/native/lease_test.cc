@@ -125,7 +125,7 @@ TEST_CASE("leased reader: refuses what is out of range, and polls every 256 KiB"
   const auto read_on = [&] {
     for (; bytes < kRamBytesMin; bytes += kPageBytes) reader.Read(bytes, page.data(), kPageBytes);
   };
-  CHECK_THROWS_AS(read_on(), LeaseRevoked);
+  CHECK_THROWS_AS(read_on(), ReadEnded);
   CHECK(bytes <= kLeasePollBytes);
   lease.reset();
   releaser.join();

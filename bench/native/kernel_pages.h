@@ -53,6 +53,21 @@ inline JsonLine MapAndTouch(int samples, uint64_t bytes) {
   return line.Add("elapsedNs", elapsed_ns);
 }
 
+inline JsonLine FirstTouch(int samples) {
+  JsonLine line;
+  const uint64_t bytes = static_cast<uint64_t>(samples) * kPageBytes;
+  std::byte* const pages = MapAnonymous(bytes);
+  if (pages == nullptr) return line.Add("error", "no memory");
+  std::vector<int64_t> fault_ns;
+  for (uint64_t at = 0; at < bytes; at += kPageBytes) {
+    const int64_t from_ns = HostMonotonicNs();
+    *const_cast<volatile std::byte*>(pages + at) = std::byte{1};
+    fault_ns.push_back(HostMonotonicNs() - from_ns);
+  }
+  Unmap(pages, bytes);
+  return line.Add("faultNs", fault_ns);
+}
+
 // A sample is one page; `bytes` is the size of the mapping, over which they are spread.
 inline JsonLine CopyOnWrite(int samples, uint64_t bytes) {
   JsonLine line;

@@ -12,6 +12,7 @@
 //   copy-fresh THREADS MIB           into pages that nobody has touched, huge where the kernel has them
 //   copy-pages SAMPLES MIB PAGES     pages here and there in two such memories, one thread
 //   map SAMPLES MIB                  a private mapping of a file in memory, and its first page read
+//   fault SAMPLES                    first touch of a fresh page
 //   cow SAMPLES MIB                  first write to a page of a private mapping: the kernel copies it
 //   write-protect SAMPLES MIB PAGES  dirty pages by the kernel: arm, write to so many, scan
 //
@@ -307,6 +308,7 @@ JsonLine Answer(const std::string& request) {
     return HandshakeMany(count, static_cast<int>(second));
   if (sane && name == "sigstop") return Sigstop(count);
   if (sane && name == "sleep") return Sleep(count, second);
+  if (sane && name == "fault") return FirstTouch(count);
   const auto bytes = static_cast<uint64_t>(second) << 20;
   if (sane && name == "read" && bytes != 0) return Read(count, bytes);
   if (sane && name == "copy" && bytes != 0) return Copy(count, bytes);

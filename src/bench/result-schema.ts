@@ -106,6 +106,8 @@ const metricSchema = z.object({
   multiples: z.record(text, finite),
   references: z.array(referenceSchema, 'an array of references'),
   target: z.object({ text: text, met: z.boolean().nullable() }).nullable(),
+  /** Metrics of the same title are drawn on one chart, each with its label; null or absent: none. */
+  chart: z.object({ title: text, label: text }).nullish(),
   notes: z.array(text, 'an array of texts'),
   /** Whatever else the case has to say. */
   details: z.record(text, z.unknown()),

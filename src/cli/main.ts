@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { isStandstillError } from '../base/errors.js';
+import { benchCommand } from './bench.js';
 import { EXIT_NOT_OK, EXIT_OK, EXIT_USAGE, exitCodeOf } from './exit-codes.js';
 import { gateCommand } from './gate/command.js';
 import { leave } from './leave.js';
@@ -24,6 +25,7 @@ const program = new Command('standstill')
   .enablePositionalOptions()
   .addCommand(runCommand(leave))
   .addCommand(verifyCommand(leave))
+  .addCommand(benchCommand(leave))
   .addCommand(snapshotCommand(leave))
   .addCommand(patchCommand(leave))
   .addCommand(gateCommand(leave));

@@ -1,0 +1,41 @@
+// The one table of cases: adding one is its own file and its row here.
+import type { BenchCase } from '../case.js';
+import { blackout } from './blackout.js';
+import { cycles } from './cycles.js';
+import { deadline } from './deadline.js';
+import { digest } from './digest.js';
+import { digestIncremental } from './digest-incremental.js';
+import { dirtyShare } from './dirty-share.js';
+import { freezeManyCase } from './freeze-many.js';
+import { memory } from './memory.js';
+import { pause } from './pause.js';
+import { pauseJs } from './pause-js.js';
+import { qemuSnapshots } from './qemu-snapshots.js';
+import { restoreFile } from './restore-file.js';
+import { resume } from './resume.js';
+import { rollback } from './rollback.js';
+import { snapshotDifferential } from './snapshot-differential.js';
+import { snapshotFull } from './snapshot-full.js';
+import { snapshotLive } from './snapshot-live.js';
+import { storeCost } from './store-cost.js';
+
+export const CASES: readonly BenchCase[] = [
+  pause,
+  pauseJs,
+  resume,
+  blackout,
+  freezeManyCase,
+  digest,
+  digestIncremental,
+  snapshotFull,
+  snapshotLive,
+  snapshotDifferential,
+  rollback,
+  restoreFile,
+  storeCost,
+  memory,
+  dirtyShare,
+  deadline,
+  cycles,
+  qemuSnapshots,
+];

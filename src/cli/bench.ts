@@ -1,0 +1,137 @@
+import { writeFile } from 'node:fs/promises';
+import { Command, Option } from 'commander';
+import { isStandstillError } from '../base/errors.js';
+import { parseBytes } from '../base/units.js';
+import type { BenchParams } from '../bench/case.js';
+import { CASES } from '../bench/cases/index.js';
+import { assertTaken, chooseCases } from '../bench/choose.js';
+import { type BenchResult, benchResultJsonSchema } from '../bench/result-schema.js';
+import { runBench } from '../bench/run.js';
+import { findProgram } from '../vm/programs.js';
+import { EXIT_NOT_OK, EXIT_OK } from './exit-codes.js';
+import { DAY_MS, durationMs, wholeNumber } from './flags.js';
+import { catchInterrupts, type Interrupt } from './interrupt.js';
+import type { Leave } from './leave.js';
+import { showProgress } from './progress.js';
+import { renderBench } from './render/bench.js';
+import { memoryOf } from './run-options.js';
+import { terminalOf } from './terminal.js';
+
+const VMS_MAX = 1000;
+
+interface BenchFlags {
+  only?: string;
+  quick?: true;
+  memory?: string;
+  vms?: number;
+  program?: string;
+  dirty?: string;
+  duration?: number;
+  json?: true;
+  out?: string;
+  schema?: true;
+  color: boolean;
+}
+
+/** `standstill bench`: the promises as figures, each beside its limit in the same run. */
+export function benchCommand(leave: Leave): Command {
+  return new Command('bench')
+    .summary('measure what Standstill promises, beside the limits of this machine')
+    .description(
+      'Measures in turns with what this machine can do at best and with what a user would pick instead, so that what ' +
+        'disturbs one disturbs all. It prints figures and never fails on a time; `standstill gate` is what compares.',
+    )
+    .option('--only <names>', 'these cases, separated by commas (default: all)')
+    .option('--quick', 'fewer samples: says that all of it works, not how fast it is')
+    .option('--memory <size>', "RAM of a VM, where a case takes it; bytes or text such as '1GiB'")
+    .addOption(
+      new Option('--vms <number>', 'how many VMs, where a case takes it').argParser(wholeNumber('--vms', 1, VMS_MAX)),
+    )
+    .option('--program <name>', 'guest program, where a case takes it')
+    .option('--dirty <size>', 'written between two snapshots, digests or rollbacks, where a case takes it')
+    .addOption(
+      new Option('--duration <time>', 'how long each comparison takes turns, instead of a number of rounds').argParser(
+        durationMs('--duration', DAY_MS),
+      ),
+    )
+    .option('--json', 'print the result as one JSON object')
+    .option('--out <file>', 'write the result as JSON to a file as well')
+    .option('--schema', 'print the JSON Schema of the result and measure nothing')
+    .option('--no-color', 'no colour; NO_COLOR does the same')
+    .addHelpText('after', helpText)
+    .action((flags: BenchFlags) => bench(flags, leave));
+}
+
+function helpText(): string {
+  const rows = CASES.map(
+    ({ name, promise, summary }) => `  ${name.padEnd(19)} ${(promise ?? '').padEnd(4)} ${summary}`,
+  );
+  return `\nCases:\n${rows.join('\n')}\n\nExit codes: 0 measured; 1 not; 2 usage; 130 Ctrl-C, 143 SIGTERM.`;
+}
+
+async function bench(flags: BenchFlags, leave: Leave): Promise<void> {
+  if (flags.schema === true) {
+    process.stdout.write(`${JSON.stringify(benchResultJsonSchema(), null, 2)}\n`);
+    return;
+  }
+  const cases = chooseCases(
+    CASES,
+    flags.only?.split(',').map((name) => name.trim()),
+  );
+  const params = paramsOf(flags);
+  assertTaken(cases, params, {
+    memoryBytes: '--memory',
+    vms: '--vms',
+    program: '--program',
+    dirtyBytes: '--dirty',
+  });
+  using interrupt = catchInterrupts(() => {});
+  let exitCode: number = EXIT_NOT_OK;
+  try {
+    const result = await measure(flags, cases, params, interrupt);
+    if (flags.out !== undefined) await writeFile(flags.out, `${JSON.stringify(result, null, 2)}\n`);
+    process.stdout.write(
+      flags.json === true
+        ? `${JSON.stringify(result)}\n`
+        : renderBench(result, terminalOf(process.stdout, flags.color)),
+    );
+    exitCode = EXIT_OK;
+  } catch (error) {
+    if (interrupt.exitCode === undefined || !isStandstillError(error, 'ERR_ABORTED')) throw error;
+    process.stderr.write('Interrupted: nothing was written.\n');
+    exitCode = interrupt.exitCode;
+  }
+  await leave(exitCode, 0);
+}
+
+async function measure(
+  flags: BenchFlags,
+  cases: ReturnType<typeof chooseCases>,
+  params: BenchParams,
+  { signal }: Interrupt,
+): Promise<BenchResult> {
+  using progress = showProgress(terminalOf(process.stderr, flags.color).style, true);
+  let named = '';
+  return await runBench({
+    cases,
+    params,
+    quick: flags.quick === true,
+    durationMs: flags.duration,
+    signal,
+    onProgress({ name, share, secondsLeft }) {
+      if (name !== named) progress.say(name);
+      named = name;
+      progress.showShare(share, secondsLeft === null ? '' : `about ${timeLeft(secondsLeft)} left`);
+    },
+  });
+}
+
+function paramsOf({ memory, vms, program, dirty }: BenchFlags): BenchParams {
+  if (program !== undefined) findProgram(program);
+  const bytes = (text: string | undefined, flag: string) =>
+    text === undefined ? undefined : parseBytes(memoryOf(text), flag);
+  return { memoryBytes: bytes(memory, '--memory'), vms, program, dirtyBytes: bytes(dirty, '--dirty') };
+}
+
+const timeLeft = (seconds: number): string =>
+  seconds < 90 ? `${Math.ceil(seconds)} s` : `${Math.round(seconds / 60)} min`;

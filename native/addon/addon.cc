@@ -4,6 +4,7 @@
 #include "addon/convert.h"
 #include "addon/environment.h"
 #include "addon/freeze_object.h"
+#include "addon/process_object.h"
 #include "addon/proof_object.h"
 #include "addon/snapshot_file_object.h"
 #include "addon/snapshot_object.h"
@@ -116,6 +117,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   SnapshotLoaderObject::Define(env);
   SnapshotWriterObject::Define(env);
   ProofObject::Define(env);
+  SupervisorObject::Define(env);
+  ProcessImageObject::Define(env);
   exports.Set("initialise", Napi::Function::New<Initialise>(env, "initialise"));
   exports.Set("programs", Napi::Function::New<ListPrograms>(env, "programs"));
   exports.Set("statusCodes", Napi::Function::New<StatusCodes>(env, "statusCodes"));
@@ -133,6 +136,9 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("exportFlat", Napi::Function::New<ExportFlatFile>(env, "exportFlat"));
   exports.Set("prepareProof", Napi::Function::New<ProofObject::Prepare>(env, "prepareProof"));
   exports.Set("freeze", Napi::Function::New<FreezeObject::Begin>(env, "freeze"));
+  exports.Set("openSupervisor", Napi::Function::New<SupervisorObject::Open>(env, "openSupervisor"));
+  exports.Set("captureProcesses",
+              Napi::Function::New<ProcessImageObject::Capture>(env, "captureProcesses"));
   exports.Set("crc64", Napi::Function::New<Crc64OfBytes>(env, "crc64"));
   exports.Set("engineInfo", Napi::Function::New<EngineInfo>(env, "engineInfo"));
 #if STANDSTILL_CONTROLS

@@ -225,10 +225,13 @@ bool NewFile::Commit(FileError* error) {
   return Flush(folder_) == 0 || errno == EINVAL || Fail(error, "fsync");
 }
 
+std::string DescribeErrno(int number) {
+  const char* const name = strerrorname_np(number);
+  return std::string(name != nullptr ? name : "unknown") + ": " + strerror(number);
+}
+
 std::string DescribeError(const FileError& error) {
-  const char* const name = strerrorname_np(error.number);
-  return std::string(name != nullptr ? name : "unknown") + ": " + strerror(error.number) + " (" +
-         error.call + ")";
+  return DescribeErrno(error.number) + " (" + error.call + ")";
 }
 
 }  // namespace standstill

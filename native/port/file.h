@@ -63,6 +63,8 @@ class NewFile {
 };
 
 // "ENOSPC: No space left on device"
+std::string DescribeErrno(int number);
+// The same, with the call that was refused.
 std::string DescribeError(const FileError& error);
 
 }  // namespace standstill

@@ -1,0 +1,148 @@
+#include "port/process_memory.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <memory>
+
+namespace standstill {
+namespace {
+
+constexpr uint64_t kPage = 4096;
+constexpr uint64_t kPresent = uint64_t{1} << 63;
+constexpr uint64_t kSwapped = uint64_t{1} << 62;
+constexpr uint64_t kOfFile = uint64_t{1} << 61;  // or shared and anonymous
+constexpr size_t kEntries = 8192;
+
+std::string ProcPath(int pid, const char* name) {
+  return "/proc/" + std::to_string(pid) + "/" + name;
+}
+
+class File {
+ public:
+  explicit File(const std::string& path) : fd_(open(path.c_str(), O_RDONLY | O_CLOEXEC)) {}
+  ~File() {
+    if (fd_ >= 0) close(fd_);
+  }
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+  bool is_open() const { return fd_ >= 0; }
+
+  int ReadAll(std::string* out) const {
+    out->clear();
+    std::array<char, 16384> part;
+    for (;;) {
+      const ssize_t bytes = read(fd_, part.data(), part.size());
+      if (bytes < 0 && errno == EINTR) continue;
+      if (bytes < 0) return errno;
+      if (bytes == 0) return 0;
+      out->append(part.data(), static_cast<size_t>(bytes));
+    }
+  }
+
+  // How many bytes were there; negative with errno.
+  ssize_t ReadAt(void* to, size_t bytes, uint64_t offset) const {
+    ssize_t got;
+    while ((got = pread(fd_, to, bytes, static_cast<off_t>(offset))) < 0 && errno == EINTR) {
+    }
+    return got;
+  }
+
+ private:
+  const int fd_;
+};
+
+int ReadFile(const std::string& path, std::string* out) {
+  const File file(path);
+  return file.is_open() ? file.ReadAll(out) : errno;
+}
+
+}  // namespace
+
+int ReadMappings(int pid, std::string* text, std::vector<MemoryMapping>* mappings) {
+  if (const int error = ReadFile(ProcPath(pid, "maps"), text); error != 0) return error;
+  mappings->clear();
+  for (size_t at = 0; at < text->size();) {
+    const size_t end = std::min(text->find('\n', at), text->size());
+    const std::string line = text->substr(at, end - at);
+    at = end + 1;
+    MemoryMapping mapping;
+    std::array<char, 5> permissions{};
+    int name_at = 0;
+    if (sscanf(line.c_str(), "%lx-%lx %4s %*x %*s %*u %n", &mapping.start, &mapping.end,
+               permissions.data(), &name_at) != 3) {
+      return EPROTO;
+    }
+    mapping.permissions = permissions.data();
+    if (static_cast<size_t>(name_at) < line.size()) mapping.name = line.substr(name_at);
+    mappings->push_back(std::move(mapping));
+  }
+  return 0;
+}
+
+int ListPages(int pid, uint64_t start, uint64_t end, bool anonymous_only,
+              std::vector<uint64_t>* pages) {
+  const File map(ProcPath(pid, "pagemap"));
+  if (!map.is_open()) return errno;
+  std::vector<uint64_t> entries(std::min<uint64_t>(kEntries, (end - start) / kPage));
+  for (uint64_t at = start; at < end;) {
+    const uint64_t wanted = std::min<uint64_t>(entries.size(), (end - at) / kPage);
+    const ssize_t bytes = map.ReadAt(entries.data(), wanted * 8, at / kPage * 8);
+    if (bytes < 0) return errno;
+    // A process that has ended has no pages any more.
+    if (bytes < 8) return ESRCH;
+    const size_t got = static_cast<size_t>(bytes) / 8;
+    for (size_t i = 0; i < got; ++i) {
+      if ((entries[i] & (kPresent | kSwapped)) == 0) continue;
+      if (anonymous_only && (entries[i] & kOfFile) != 0) continue;
+      pages->push_back(at + i * kPage);
+    }
+    at += got * kPage;
+  }
+  return 0;
+}
+
+int ReadPages(int pid, std::span<const uint64_t> pages, std::span<std::byte> to) {
+  std::array<iovec, kReadPagesMax> runs;
+  size_t count = 0;
+  for (const uint64_t page : pages) {
+    if (count > 0) {
+      iovec& last = runs[count - 1];
+      if (reinterpret_cast<uint64_t>(last.iov_base) + last.iov_len == page) {
+        last.iov_len += kPage;
+        continue;
+      }
+    }
+    runs[count++] = {reinterpret_cast<void*>(page), kPage};
+  }
+  const iovec target = {to.data(), pages.size() * kPage};
+  const ssize_t bytes = process_vm_readv(pid, &target, 1, runs.data(), count, 0);
+  if (bytes < 0) return errno;
+  return static_cast<size_t>(bytes) == target.iov_len ? 0 : EFAULT;
+}
+
+int ReadTasks(int pid, std::vector<TaskImage>* tasks) {
+  const std::string folder = ProcPath(pid, "task");
+  const std::unique_ptr<DIR, int (*)(DIR*)> listing(opendir(folder.c_str()), closedir);
+  if (listing == nullptr) return errno;
+  while (const dirent* entry = readdir(listing.get())) {
+    TaskImage task;
+    task.tid = atoi(entry->d_name);
+    if (task.tid == 0) continue;
+    const std::string path = folder + "/" + entry->d_name;
+    std::string text;
+    if (ReadFile(path + "/schedstat", &text) == 0) task.cpu_ns = atoll(text.c_str());
+    if (ReadFile(path + "/syscall", &text) == 0 && text != "running\n") task.registers = text;
+    tasks->push_back(std::move(task));
+  }
+  return 0;
+}
+
+}  // namespace standstill

@@ -1,0 +1,54 @@
+#include "supervisor/events.h"
+
+#include <cstdio>
+
+#include "supervisor/files.h"
+
+namespace standstill {
+namespace {
+
+std::string Quoted(const std::string& text) {
+  std::string quoted = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') quoted += '\\';
+    if (static_cast<unsigned char>(c) < 0x20) {
+      char escape[8];
+      snprintf(escape, sizeof(escape), "\\u%04x", c);
+      quoted += escape;
+    } else {
+      quoted += c;
+    }
+  }
+  return quoted + "\"";
+}
+
+}  // namespace
+
+void Events::Say(const std::string& line) const {
+  (void)WriteText(fd_, line + "\n");
+}
+
+void Events::Ready(const FreezerChoice& choice) const {
+  Say("{\"event\":\"ready\",\"freezer\":" + Quoted(choice.freezer->name()) +
+      ",\"group\":" + Quoted(choice.freezer->group()) + ",\"why\":" + Quoted(choice.why) + "}");
+}
+
+void Events::Unavailable(const std::string& why) const {
+  Say("{\"event\":\"unavailable\",\"why\":" + Quoted(why) + "}");
+}
+
+void Events::Ended(int pid, int exit_code, int exit_signal, bool leaves_descendants) const {
+  Say("{\"event\":\"ended\",\"pid\":" + std::to_string(pid) + ",\"exitCode\":" +
+      std::to_string(exit_code) + ",\"exitSignal\":" + std::to_string(exit_signal) +
+      ",\"daemonised\":" + (leaves_descendants ? "true" : "false") + "}");
+}
+
+void Events::Gone() const {
+  Say("{\"event\":\"gone\"}");
+}
+
+void Events::ThawedByDeadline(uint64_t generation) const {
+  Say("{\"event\":\"thawed\",\"generation\":" + std::to_string(generation) + "}");
+}
+
+}  // namespace standstill

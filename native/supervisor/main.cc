@@ -1,0 +1,52 @@
+// standstill-supervisor: started by the library for each process guest, never by hand.
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "port/thread.h"
+#include "supervisor/configuration.h"
+#include "supervisor/events.h"
+#include "supervisor/files.h"
+#include "supervisor/freezer.h"
+#include "supervisor/supervisor.h"
+
+int main() {
+  using namespace standstill;
+  if (fcntl(kSupervisorSocket, F_SETFD, FD_CLOEXEC) != 0 ||
+      fcntl(kSupervisorEvents, F_SETFD, FD_CLOEXEC) != 0 ||
+      fcntl(kSupervisorEvents, F_SETFL, O_NONBLOCK) != 0) {
+    fputs("standstill-supervisor is started by the library, not by hand\n", stderr);
+    return 2;
+  }
+  // Whoever signals the terminal's group or asks us to end means those who ask us: their end is ours.
+  sigset_t all;
+  sigfillset(&all);
+  sigprocmask(SIG_SETMASK, &all, nullptr);
+  sigset_t child;
+  sigemptyset(&child);
+  sigaddset(&child, SIGCHLD);
+  const Descriptor child_signals(signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK));
+  prctl(PR_SET_CHILD_SUBREAPER, 1);
+  UsePreciseTimers();
+
+  auto configuration = ReadConfiguration(STDIN_FILENO);
+  const int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (!configuration || nothing < 0 || dup2(nothing, STDIN_FILENO) < 0) return 2;
+  close(nothing);
+
+  const Events events(kSupervisorEvents);
+  const FreezerChoice choice = ChooseFreezer(configuration->freezer);
+  if (choice.freezer == nullptr) {
+    events.Unavailable(choice.why);
+    return 1;
+  }
+  events.Ready(choice);
+  Supervisor(std::move(configuration->command), *choice.freezer, events, kSupervisorSocket,
+             child_signals.get())
+      .Run();
+  return 0;
+}

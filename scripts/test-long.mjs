@@ -1,6 +1,6 @@
-// What takes longer than CI allows: the soak of 10^6 pause/resume cycles, and half an hour of fuzzing. Their logs,
-// with the commit, the machine and the result, are committed in test/long/.
-//   npm run test:long             both
+// What takes longer than CI allows: the soak of 10^6 pause/resume cycles, half an hour of fuzzing, and 500 freezes of a
+// forking tree with each freezer. Their logs, with the commit, the machine and the result, are committed in test/long/.
+//   npm run test:long             all of them
 //   npm run test:long -- fuzz     one by name
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -26,6 +26,15 @@ const JOBS = [
     before: fuzz.slice(0, -1),
     command: fuzz.at(-1),
     keeps: (line) => !/^#\d+\s+(NEW|REDUCE|pulse|RELOAD)/.test(line),
+  },
+  {
+    name: 'stragglers',
+    before: [],
+    command: [
+      ...['env', 'NO_COLOR=1', 'STANDSTILL_STRAGGLER_FREEZES=500'],
+      ...['npx', 'vitest', 'run', 'test/integration/process/freezers.test.ts', '-t', 'straggler'],
+    ],
+    keeps: () => true,
   },
 ];
 

@@ -77,6 +77,30 @@ export {
   type VmReport,
 } from './maintenance/report.js';
 export type { ResumedBy, SyncMode, VmState } from './native/contract.js';
+export {
+  describeDifference,
+  PROCESS_REPORT_SCHEMA_VERSION,
+  type ProcessFreezeReport,
+  type ProcessRunReport,
+} from './process/freeze-run.js';
+export {
+  assertGuaranteed,
+  type ClockGuarantee,
+  type ClockGuarantees,
+  PROCESS_CLOCKS,
+} from './process/guarantees.js';
+export type { ProcessEnding } from './process/guest.js';
+export type { LogLine } from './process/log-tail.js';
+export type { MemoryDifference, ProcessMemoryImage } from './process/memory-image.js';
+export { FREEZERS, type Freezer, type ProcessVmOptions, type Readiness } from './process/options.js';
+export type { ProcessFreeze } from './process/process-freeze.js';
+export {
+  type ProcessFreezeOptions,
+  type ProcessStats,
+  ProcessVm,
+  type TerminateOptions,
+} from './process/process-vm.js';
+export type { ChosenFreezer } from './process/supervisor.js';
 export type { Announcement } from './scheduled-events/announcement.js';
 export {
   EVENT_SOURCES,

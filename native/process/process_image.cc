@@ -1,6 +1,6 @@
 #include "process/process_image.h"
 
-#include <errno.h>
+#include <cerrno>
 
 #include <algorithm>
 #include <array>

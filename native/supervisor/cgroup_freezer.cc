@@ -84,6 +84,9 @@ class CgroupFreezer final : public Freezer {
   Look LookFrozen() override {
     const auto text = ReadTextAt(look_.get());
     if (!text) return Look::kFailed;
+    // Version 1 asks each task once, and a task that was just being born or woken may miss it: so it
+    // is asked again, or the group would be FREEZING for ever.
+    if (text->starts_with("FREEZING")) (void)Request();
     const bool frozen = version_ == CgroupVersion::kV2 ? text->find("frozen 1") != std::string::npos
                                                        : text->starts_with("FROZEN");
     return frozen ? Look::kFrozen : Look::kNotYet;
@@ -172,16 +175,16 @@ FreezerChoice MakeCgroupFreezer(CgroupVersion version) {
 }
 
 FreezerChoice ChooseFreezer(const std::string& wanted) {
-  constexpr const char* kSignal = "it needs no cgroup";
-  if (wanted == "signal") return {MakeSignalFreezer(), kSignal};
+  if (wanted == "signal") return MakeSignalFreezer();
   if (wanted == "cgroup2") return MakeCgroupFreezer(CgroupVersion::kV2);
   if (wanted == "cgroup1") return MakeCgroupFreezer(CgroupVersion::kV1);
   FreezerChoice v2 = MakeCgroupFreezer(CgroupVersion::kV2);
   if (v2.freezer != nullptr) return v2;
+  const std::string no_v2 = "cgroup2: " + v2.why;
   FreezerChoice v1 = MakeCgroupFreezer(CgroupVersion::kV1);
-  const std::string passed_over = "cgroup2: " + v2.why;
-  if (v1.freezer != nullptr) return {std::move(v1.freezer), v1.why + "; " + passed_over};
-  return {MakeSignalFreezer(), std::string(kSignal) + "; " + passed_over + "; cgroup1: " + v1.why};
+  if (v1.freezer != nullptr) return {std::move(v1.freezer), v1.why + "; " + no_v2};
+  FreezerChoice signal = MakeSignalFreezer();
+  return {std::move(signal.freezer), signal.why + "; " + no_v2 + "; cgroup1: " + v1.why};
 }
 
 }  // namespace standstill

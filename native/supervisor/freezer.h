@@ -46,6 +46,6 @@ struct FreezerChoice {
 // `wanted`: auto, cgroup2, cgroup1 or signal. Removes what dead supervisors have left on its way.
 FreezerChoice ChooseFreezer(const std::string& wanted);
 
-std::unique_ptr<Freezer> MakeSignalFreezer();
+FreezerChoice MakeSignalFreezer();
 
 }  // namespace standstill

@@ -22,6 +22,8 @@ int main() {
     fputs("standstill-supervisor is started by the library, not by hand\n", stderr);
     return 2;
   }
+  // What the process that started us should have kept to itself.
+  close_range(kSupervisorEvents + 1, ~0U, 0);
   // Whoever signals the terminal's group or asks us to end means those who ask us: their end is ours.
   sigset_t all;
   sigfillset(&all);

@@ -10,8 +10,8 @@
 #include <cstdio>
 #include <memory>
 #include <optional>
+#include <sstream>
 #include <string>
-#include <unordered_map>
 
 #include "supervisor/files.h"
 
@@ -20,7 +20,6 @@ namespace {
 
 struct Entry {
   Process process;
-  pid_t parent = 0;
   char state = '?';
 };
 
@@ -33,15 +32,12 @@ std::optional<Entry> ReadStat(const std::string& path) {
   Entry entry;
   entry.process.pid = static_cast<pid_t>(strtol(text->c_str(), nullptr, 10));
   char state = '?';
-  int parent = 0;
   unsigned long long started = 0;
   constexpr const char* kFormat =
-      " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu";
-  if (sscanf(text->c_str() + name_end + 1, kFormat, &state, &parent, &started) != 3)
-    return std::nullopt;
+      " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu";
+  if (sscanf(text->c_str() + name_end + 1, kFormat, &state, &started) != 2) return std::nullopt;
   entry.state = state;
   entry.process.started_ticks = started;
-  entry.parent = parent;
   return entry;
 }
 
@@ -86,49 +82,32 @@ bool WaitsForVfork(const std::string& task_folder) {
 
 }  // namespace
 
-bool ListDescendants(std::vector<Process>* out) {
-  std::unordered_map<pid_t, Entry> all;
-  ForEachNumber("/proc", [&](pid_t pid) {
-    if (const auto entry = ReadStat(StatPath(pid))) all[pid] = *entry;
-  });
-  // A parent that ended between the reading of its child and its own turn: the child has another one
-  // by now.
-  std::vector<pid_t> ended;
-  for (auto& [pid, entry] : all) {
-    if (entry.parent == 0 || all.contains(entry.parent)) continue;
-    const auto again = ReadStat(StatPath(pid));
-    if (!again) {
-      ended.push_back(pid);
-    } else {
-      entry = *again;
-      if (entry.parent != 0 && !all.contains(entry.parent)) return false;
-    }
-  }
-  for (const auto& [pid, entry] : all) {
-    if (std::find(ended.begin(), ended.end(), entry.parent) != ended.end()) return false;
-  }
-  for (const pid_t pid : ended) all.erase(pid);
+bool CanListDescendants() {
+  return ReadText(TasksPath(getpid()) + "/" + std::to_string(getpid()) + "/children").has_value();
+}
 
-  enum class Place : uint8_t { kBelow, kElsewhere };
-  std::unordered_map<pid_t, Place> known = {{getpid(), Place::kBelow}, {0, Place::kElsewhere}};
-  out->clear();
-  std::vector<pid_t> path;
-  for (const auto& [pid, entry] : all) {
-    pid_t at = pid;
-    while (!known.contains(at) && all.contains(at) && path.size() <= all.size()) {
-      path.push_back(at);
-      at = all[at].parent;
-    }
-    const auto found = known.find(at);
-    const Place place = found == known.end() ? Place::kElsewhere : found->second;
-    for (const pid_t on_path : path) known[on_path] = place;
-    path.clear();
-    if (place != Place::kBelow || pid == getpid()) continue;
-    out->push_back(entry.process);
-    out->back().ended = entry.state == 'Z' && CountTasks(pid) <= 1;
+std::vector<Process> ListDescendants() {
+  std::vector<Process> found;
+  std::vector<pid_t> unvisited = {getpid()};
+  while (!unvisited.empty()) {
+    const std::string tasks = TasksPath(unvisited.back());
+    unvisited.pop_back();
+    ForEachNumber(tasks, [&](pid_t tid) {
+      std::istringstream children(
+          ReadText(tasks + "/" + std::to_string(tid) + "/children").value_or(""));
+      for (pid_t child; children >> child;) {
+        const auto entry = ReadStat(StatPath(child));
+        if (!entry) continue;
+        found.push_back(entry->process);
+        found.back().ended = entry->state == 'Z' && CountTasks(child) <= 1;
+        unvisited.push_back(child);
+      }
+    });
   }
-  std::sort(out->begin(), out->end());
-  return true;
+  std::sort(found.begin(), found.end());
+  // One whose parent ended under the walk was met twice.
+  found.erase(std::unique(found.begin(), found.end()), found.end());
+  return found;
 }
 
 bool IsStopped(const Process& process) {

@@ -27,9 +27,13 @@ struct Process {
   }
 };
 
-// Every process below this one that has existed for the whole call, in the order of pids; zombies
-// too. False where the tree changed so much under the walk that it is not sure to be whole.
-bool ListDescendants(std::vector<Process>* out);
+// Whether this kernel tells the children of a process (CONFIG_PROC_CHILDREN).
+bool CanListDescendants();
+
+// The processes below this one, in the order of pids; zombies too. Where every process of the tree
+// stands still for the whole call it is complete: the children of one that stands still are read in
+// full, and of one that somebody kills meanwhile they were in the last list.
+std::vector<Process> ListDescendants();
 
 // Every thread of it has stopped, or has ended, or waits for a child that it has lent its memory
 // to (vfork) and so cannot run either. True of a process that is gone.

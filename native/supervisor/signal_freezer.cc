@@ -27,8 +27,7 @@ class SignalFreezer final : public Freezer {
   }
 
   Look LookFrozen() override {
-    std::vector<Process> found;
-    if (!ListDescendants(&found)) return Look::kNotYet;
+    std::vector<Process> found = ListDescendants();
     // Everything that the last walk saw had stopped when this one began, so that nothing was born
     // behind it.
     const bool complete =
@@ -53,10 +52,8 @@ class SignalFreezer final : public Freezer {
   bool IsThawed() override { return true; }
 
   std::vector<pid_t> Members() override {
-    std::vector<Process> found;
-    ListDescendants(&found);
     std::vector<pid_t> pids;
-    for (const Process& process : found) {
+    for (const Process& process : ListDescendants()) {
       if (!process.ended) pids.push_back(process.pid);
     }
     return pids;
@@ -73,8 +70,10 @@ class SignalFreezer final : public Freezer {
 
 }  // namespace
 
-std::unique_ptr<Freezer> MakeSignalFreezer() {
-  return std::make_unique<SignalFreezer>();
+FreezerChoice MakeSignalFreezer() {
+  if (!CanListDescendants())
+    return {nullptr, "this kernel does not tell the children of a process"};
+  return {std::make_unique<SignalFreezer>(), "it needs no cgroup"};
 }
 
 }  // namespace standstill

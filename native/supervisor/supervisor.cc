@@ -29,7 +29,6 @@ constexpr int64_t kThawNs = kNsPerSecond;
 constexpr int64_t kKillFreezeNs = kNsPerSecond;
 constexpr int kKillRounds = 200;
 constexpr int64_t kKillPauseNs = 5'000'000;
-constexpr int kWalks = 10;
 
 timespec Until(int64_t moment_ns) {
   const int64_t ns = std::max<int64_t>(0, moment_ns - HostMonotonicNs());
@@ -201,7 +200,10 @@ void Supervisor::Thaw(ThawedBy by) {
 void Supervisor::Terminate(int64_t until_ns) {
   Thaw(ThawedBy::kCaller);
   grace_ns_ = until_ns;
-  for (const pid_t pid : Everything()) kill(pid, SIGTERM);
+  for (const pid_t pid : Everything()) {
+    kill(pid, SIGTERM);
+    kill(pid, SIGCONT);  // what its user has stopped could not take the signal
+  }
 }
 
 // The group, and what has left it by leave of somebody else but is below us still.
@@ -209,11 +211,8 @@ std::set<pid_t> Supervisor::Everything() {
   std::set<pid_t> pids;
   for (const pid_t pid : freezer_.Members()) pids.insert(pid);
   const bool has_group = freezer_.join_fd() >= 0;
-  std::vector<Process> descendants;
-  for (int round = 0; round < kWalks && !ListDescendants(&descendants); ++round) {
-  }
   reply_.outside_group = 0;
-  for (const Process& process : descendants) {
+  for (const Process& process : ListDescendants()) {
     if (process.ended) continue;
     if (pids.insert(process.pid).second && has_group) reply_.outside_group += 1;
   }

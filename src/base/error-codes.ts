@@ -305,6 +305,41 @@ export const ERROR_CODES = {
     meaning: 'A command that the gate ran failed, took too long, or gave no metrics. Nothing was decided.',
     remedy: 'The message ends with what the command wrote to its standard error. Run it by itself first.',
   },
+  ERR_NOT_SUPPORTED: {
+    raisedBy: 'library',
+    meaning: 'This kind of guest cannot do that: a process has no snapshot, no rollback and no registers of its own.',
+    remedy: 'The message names what was asked for. Use an emulated VM for it.',
+  },
+  ERR_PROCESS_SPAWN: {
+    raisedBy: 'library',
+    meaning: 'The command of a process guest could not be started. Nothing of it runs.',
+    remedy: 'The message ends with the reason of the operating system: look at the command, its rights and its folder.',
+  },
+  ERR_PROCESS_ENDED: {
+    raisedBy: 'library',
+    meaning: 'The process guest has ended, by itself or by a signal of somebody else.',
+    remedy: 'The message tells how, and the end of its output; `vm.start()` starts it again.',
+  },
+  ERR_PROCESS_NOT_READY: {
+    raisedBy: 'library',
+    meaning: 'The process guest did not become ready in time. It runs on.',
+    remedy: 'Raise `readyTimeoutMs`, or look at the end of its output, which the message has.',
+  },
+  ERR_PROCESS_UNREADABLE: {
+    raisedBy: 'library',
+    meaning: 'The memory of the process guest cannot be read: this user may not trace it, or it has ended.',
+    remedy: 'Run as the user of the guest or as root; do without the memory proof for a set-user-ID program.',
+  },
+  ERR_FREEZER_UNAVAILABLE: {
+    raisedBy: 'library',
+    meaning: 'The freezer that was asked for cannot be had on this machine, or its group is gone.',
+    remedy: "The message tells why. `freezer: 'auto'` takes one that can; a delegated cgroup gives the rights.",
+  },
+  ERR_SUPERVISOR_LOST: {
+    raisedBy: 'library',
+    meaning: 'The supervisor of a process guest cannot be started, has ended, or does not answer.',
+    remedy: 'Run `npm run build` in the package; the next process guest removes what a killed supervisor left behind.',
+  },
 } as const satisfies Record<string, ErrorCodeEntry>;
 
 export type ErrorCode = keyof typeof ERROR_CODES;

@@ -13,13 +13,14 @@ import { renderTimeline } from './render/timeline.js';
 import { renderTickers, renderVerdict } from './render/verdict.js';
 import { renderVms } from './render/vm-tables.js';
 import { PROGRAMS_DEFAULT, planRun, type RunFlags, type RunPlan } from './run-options.js';
+import { assertFlagsFit, processOptions, type RunProcessFlags, runProcess } from './run-process.js';
 import { type Terminal, terminalOf } from './terminal.js';
 
 const VMS_MAX = 1000;
 
 /** `standstill run`: the main job, end to end. */
 export function runCommand(leave: Leave): Command {
-  return new Command('run')
+  const command = new Command('run')
     .summary('freeze VMs, patch the host behind them, resume them, prove their memory')
     .description(
       'Creates a host with VMs and lets them run, freezes them, applies patches to the host behind them, resumes them ' +
@@ -49,7 +50,14 @@ export function runCommand(leave: Leave): Command {
     .option('--json', 'print the report as one JSON object')
     .option('--no-color', 'no colour; NO_COLOR does the same')
     .addHelpText('after', HELP_EXIT_CODES)
-    .action((flags: RunFlags) => run(flags, leave));
+    .action(async (flags: RunFlags & RunProcessFlags) => {
+      assertFlagsFit(command, flags.process !== undefined);
+      if (flags.process === undefined) return await run(flags, leave);
+      const isProofGiven = command.getOptionValueSource('proof') === 'cli';
+      return await runProcess(flags.process, flags, isProofGiven, leave);
+    });
+  for (const option of processOptions) command.addOption(option);
+  return command;
 }
 
 const HELP_EXIT_CODES = `

@@ -6,6 +6,7 @@
  * Every method throws (or rejects with) a `StandstillError`, made by the constructor handed to `initialise`.
  */
 
+import type { NativeProcesses } from './process-contract.js';
 import type { NativeSnapshotFiles } from './snapshot-file-contract.js';
 
 export type VmState = 'created' | 'running' | 'idle' | 'pausing' | 'paused' | 'faulted' | 'closed';
@@ -358,7 +359,7 @@ export interface NativeEngineInfo {
   poolThreads: number;
 }
 
-export interface Addon extends NativeSnapshotFiles {
+export interface Addon extends NativeSnapshotFiles, NativeProcesses {
   /** Once per environment, before anything else: the class of the errors thrown. */
   initialise(errorClass: new (code: string, message: string) => Error): void;
   programs(): NativeProgram[];

@@ -1,0 +1,172 @@
+import { type Command, Option } from 'commander';
+import { isStandstillError, StandstillError, unexpected } from '../base/errors.js';
+import { formatBytes, formatNs } from '../base/units.js';
+import { type ProcessFreezeReport, type ProcessRunReport, runProcessFreezes } from '../process/freeze-run.js';
+import { FREEZERS, type Freezer, type ProcessVmOptions, type Readiness } from '../process/options.js';
+import { ProcessVm } from '../process/process-vm.js';
+import { EXIT_NOT_OK, EXIT_OK } from './exit-codes.js';
+import { durationMs, wholeNumber } from './flags.js';
+import { catchInterrupts } from './interrupt.js';
+import type { Leave } from './leave.js';
+import { showProgress } from './progress.js';
+import { type Column, renderTable } from './render/table.js';
+import { type Style, terminalOf } from './terminal.js';
+
+const TIMES_MAX = 1_000_000;
+const FREEZE_MS_MAX = 24 * 3_600_000;
+
+/** The flags of `standstill run` with `--process`, as commander hands them over. */
+export interface RunProcessFlags {
+  process?: string;
+  readyPort?: number;
+  readyHttp?: string;
+  readyLine?: string;
+  freezer?: string;
+  freeze: number;
+  times: number;
+  duration: number;
+  budget: number;
+  proof: string;
+  json?: true;
+  color: boolean;
+}
+
+const OF_PROCESS = ['readyPort', 'readyHttp', 'readyLine', 'freezer', 'freeze', 'times'];
+const OF_EMULATED = ['vms', 'memory', 'program', 'patch', 'seed', 'fault'];
+
+export const processOptions: readonly Option[] = [
+  new Option('--process <command>', 'freeze a real program instead, by a shell; all of its descendants with it'),
+  new Option('--ready-port <port>', 'the program is ready when it accepts there').argParser(
+    wholeNumber('--ready-port', 1, 65_535),
+  ),
+  new Option('--ready-http <url>', 'the program is ready when it answers below 400 there'),
+  new Option('--ready-line <text>', 'the program is ready when it has written a line with this text'),
+  new Option('--freeze <time>', 'how long each freeze of the program lasts')
+    .argParser(durationMs('--freeze', FREEZE_MS_MAX))
+    .default(2000, '2s'),
+  new Option('--times <number>', 'how often the program is frozen')
+    .argParser(wholeNumber('--times', 1, TIMES_MAX))
+    .default(1),
+  new Option('--freezer <kind>', 'by what: auto, cgroup2, cgroup1, signal (default: auto)'),
+];
+
+/** Throws ERR_INVALID_OPTION where a flag was given that is of the other kind of guest. */
+export function assertFlagsFit(command: Command, isProcess: boolean): void {
+  const wrong = (isProcess ? OF_EMULATED : OF_PROCESS).find((name) => command.getOptionValueSource(name) === 'cli');
+  if (wrong === undefined) return;
+  const flag = `--${wrong.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  const expected = isProcess ? 'flags of a process guest' : '--process';
+  throw new StandstillError(
+    'ERR_INVALID_OPTION',
+    `Expected ${expected} beside ${flag} but received ${isProcess ? '--process' : 'none'}`,
+  );
+}
+
+/** `standstill run --process`: freezes a real program. */
+export async function runProcess(
+  command: string,
+  flags: RunProcessFlags,
+  isProofGiven: boolean,
+  leave: Leave,
+): Promise<void> {
+  const options = vmOptionsOf(command, flags);
+  const provesMemory = provesMemoryOf(flags.proof, isProofGiven);
+  let vm: ProcessVm | undefined;
+  using interrupt = catchInterrupts(() => vm?.close());
+  let exitCode: number = EXIT_NOT_OK;
+  try {
+    const report = await withProgress(flags, async (say) => {
+      vm = await ProcessVm.create(options);
+      interrupt.signal.throwIfAborted();
+      vm.start();
+      say('waiting until the guest is ready');
+      await vm.ready({ signal: interrupt.signal });
+      return await runProcessFreezes(vm, {
+        times: flags.times,
+        freezeMs: flags.freeze,
+        runMs: flags.duration,
+        budgetMs: flags.budget,
+        provesMemory,
+        signal: interrupt.signal,
+        onPhase: (phase, freeze) =>
+          say(`${phase === 'running' ? 'the guest runs' : 'frozen'}: ${freeze} of ${flags.times}`),
+      });
+    });
+    process.stdout.write(flags.json === true ? `${JSON.stringify(report, null, 2)}\n` : render(report, flags));
+    exitCode = report.ok ? EXIT_OK : EXIT_NOT_OK;
+  } catch (error) {
+    if (interrupt.exitCode === undefined || !isStandstillError(error, 'ERR_ABORTED')) throw error;
+    process.stderr.write('Interrupted: the guest was thawed and ended.\n');
+    exitCode = interrupt.exitCode;
+  } finally {
+    await vm?.terminate();
+  }
+  await leave(exitCode, 0);
+}
+
+async function withProgress<T>(flags: RunProcessFlags, work: (say: (text: string) => void) => Promise<T>): Promise<T> {
+  const { style } = terminalOf(process.stderr, flags.color);
+  using progress = showProgress(style, flags.json !== true);
+  progress.say('starting the guest');
+  return await work((text) => progress.say(text));
+}
+
+function vmOptionsOf(command: string, flags: RunProcessFlags): ProcessVmOptions {
+  const ready = readinessOf(flags);
+  return {
+    name: command.trim().split(/\s+/, 1)[0]?.split('/').at(-1)?.slice(0, 64) || 'guest',
+    command: '/bin/sh',
+    args: ['-c', command],
+    ready,
+    freezer: freezerOf(flags.freezer),
+  };
+}
+
+function freezerOf(text: string | undefined): Freezer {
+  const freezer = FREEZERS.find((candidate) => candidate === (text ?? 'auto'));
+  if (freezer !== undefined) return freezer;
+  throw unexpected('ERR_INVALID_OPTION', FREEZERS.join(', '), '--freezer', text);
+}
+
+function readinessOf({ readyPort, readyHttp, readyLine }: RunProcessFlags): Readiness | undefined {
+  const given: Readiness[] = [];
+  if (readyPort !== undefined) given.push({ port: readyPort });
+  if (readyHttp !== undefined) given.push({ http: readyHttp });
+  if (readyLine !== undefined) given.push({ line: readyLine });
+  if (given.length <= 1) return given[0];
+  throw new StandstillError('ERR_INVALID_OPTION', `Expected one --ready flag at most but received ${given.length}`);
+}
+
+/** All of the guest's memory is read at both ends of each freeze, unless that is not wanted. */
+function provesMemoryOf(proof: string, isGiven: boolean): boolean {
+  if (!isGiven || proof === 'full') return true;
+  if (proof === 'none') return false;
+  throw unexpected('ERR_INVALID_OPTION', 'full or none', '--proof beside --process', proof);
+}
+
+const COLUMNS: Column<[number, ProcessFreezeReport]>[] = [
+  { head: 'freeze', align: 'right', cell: ([index]) => `${index + 1}` },
+  { head: 'all frozen after', align: 'right', cell: ([, freeze]) => formatNs(freeze.haltNs) },
+  { head: 'blackout', align: 'right', cell: ([, freeze]) => formatNs(freeze.blackoutNs) },
+  { head: 'running after', align: 'right', cell: ([, freeze]) => formatNs(freeze.resumeNs) },
+  { head: 'memory', align: 'left', cell: ([, freeze]) => freeze.memory },
+  { head: 'read', align: 'right', cell: ([, freeze]) => formatBytes(freeze.bytesRead) },
+  { head: 'tasks', align: 'right', cell: ([, freeze]) => (freeze.tasks === 0 ? '' : `${freeze.tasks}`) },
+];
+
+function render(report: ProcessRunReport, flags: RunProcessFlags): string {
+  const { style } = terminalOf(process.stdout, flags.color);
+  const sections = [
+    `${style.bold(`Freezes of ${report.vm}`)} ${style.dim(`by ${report.freezer.kind}: ${report.freezer.why}`)}`,
+    report.freezes.length === 0 ? '' : renderTable(COLUMNS, [...report.freezes.entries()], style),
+    style.dim(report.clocks.summary),
+    verdict(report, style),
+  ];
+  return `\n${sections.filter((section) => section !== '').join('\n\n')}\n\n`;
+}
+
+function verdict(report: ProcessRunReport, style: Style): string {
+  if (report.ok) return style.green(`✔ ${report.freezes.length} freezes, each within its budget; the guest runs`);
+  const log = report.log.map(({ text }) => style.dim(`  ${text}`));
+  return [...report.problems.map((problem) => style.red(`✘ ${problem}`)), ...log].join('\n');
+}

@@ -1,0 +1,177 @@
+import { monotonicNs } from '../base/clock.js';
+import type { NativeFreezeRecord, ResumedBy } from '../native/contract.js';
+import type { NativeSupervisorReply } from '../native/process-contract.js';
+import type { ProcessGuest } from './guest.js';
+
+export interface ProcessFreezeTerms {
+  /** From the request to the thaw by the supervisor, whatever this process is doing. */
+  readonly budgetNs: number;
+  readonly handshakeTimeoutNs: number;
+}
+
+interface Frozen {
+  readonly guest: ProcessGuest;
+  /** False for one that stood still before: it is left so. */
+  readonly wasRunning: boolean;
+  readonly generation: number;
+  record: NativeFreezeRecord;
+}
+
+/**
+ * Process guests that are frozen together, until they are released or each one's supervisor thaws it at the deadline. It
+ * answers as the engine's freeze of emulated guests does.
+ */
+export class ProcessFreeze implements Disposable, AsyncDisposable {
+  readonly #guests: readonly Frozen[];
+  readonly #deadlineAtNs: bigint;
+
+  private constructor(guests: readonly Frozen[], deadlineAtNs: bigint) {
+    this.#guests = guests;
+    this.#deadlineAtNs = deadlineAtNs;
+  }
+
+  /**
+   * Asks all of them first, then waits for each. Blocks for milliseconds at most in general, for the handshake timeout at
+   * worst. ERR_BUSY, ERR_PAUSE_TIMEOUT, ERR_PROCESS_ENDED, ERR_FREEZER_UNAVAILABLE, ERR_SUPERVISOR_LOST,
+   * ERR_VM_CLOSED: all of them run on then.
+   */
+  static begin(guests: readonly ProcessGuest[], terms: ProcessFreezeTerms): ProcessFreeze {
+    const deadlineAtNs = monotonicNs() + BigInt(Math.ceil(terms.budgetNs));
+    for (const guest of guests) guest.assertFree();
+    const requests = guests.map((guest) => request(guest, terms, deadlineAtNs));
+    // Each answer is fetched, whatever becomes of the others.
+    const outcomes = requests.map(settled);
+    const frozen = outcomes.flatMap((outcome) => ('value' in outcome ? [outcome.value] : []));
+    const freeze = new ProcessFreeze(frozen, deadlineAtNs);
+    for (const { guest } of frozen) guest.heldBy = freeze;
+    const failure = outcomes.find((outcome) => 'error' in outcome);
+    if (failure === undefined) return freeze;
+    freeze.release();
+    throw failure.error;
+  }
+
+  /** Thaws those that their supervisors have not thawed yet. Idempotent. */
+  release(): void {
+    for (const held of this.#guests) {
+      if (held.wasRunning && !isOver(held)) this.#note(held, held.guest.thaw(held.generation));
+      if (held.guest.heldBy === this) held.guest.heldBy = undefined;
+    }
+  }
+
+  remainingNs(): number {
+    return Number(this.#deadlineAtNs - monotonicNs());
+  }
+
+  get released(): boolean {
+    this.#refresh();
+    return this.#guests.every((held) => !held.wasRunning || isOver(held));
+  }
+
+  /** Resolves when every guest runs again, or has ended. */
+  async settled(): Promise<void> {
+    for (const held of this.#guests) {
+      while (held.wasRunning && !isOver(held)) {
+        const thawed = held.guest.nextChange();
+        this.#refresh();
+        if (!isOver(held)) await thawed;
+        this.#refresh();
+      }
+    }
+  }
+
+  records(): NativeFreezeRecord[] {
+    this.#refresh();
+    return this.#guests.map(({ record }) => record);
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.release();
+  }
+
+  #refresh(): void {
+    for (const held of this.#guests) {
+      if (held.wasRunning && !isOver(held)) this.#note(held, held.guest.look());
+    }
+    const isFree = this.#guests.every((held) => !held.wasRunning || isOver(held));
+    for (const { guest } of this.#guests) if (isFree && guest.heldBy === this) guest.heldBy = undefined;
+  }
+
+  /** A guest that is closed is held no more, and nobody resumed it. */
+  #note(held: Frozen, reply: NativeSupervisorReply | undefined): void {
+    const endedAtNs = monotonicNs();
+    held.record =
+      reply === undefined || reply.generation !== held.generation
+        ? { ...held.record, releasedAtNs: endedAtNs, resumedAtNs: endedAtNs }
+        : { ...recordOf(held.guest.name, reply), observedAtNs: held.record.observedAtNs };
+  }
+}
+
+const isOver = ({ record }: Frozen): boolean => record.releasedAtNs !== 0n;
+
+type Outcome<T> = { readonly value: T } | { readonly error: unknown };
+
+function settled<T>(ask: () => T): Outcome<T> {
+  try {
+    return { value: ask() };
+  } catch (error) {
+    return { error };
+  }
+}
+
+/** Asks a guest to freeze, and returns what awaits its answer. Neither throws before all have been asked. */
+function request(guest: ProcessGuest, terms: ProcessFreezeTerms, deadlineAtNs: bigint): () => Frozen {
+  const asked = settled(() => {
+    if (guest.state === 'running') return guest.requestFreeze(terms.handshakeTimeoutNs, deadlineAtNs);
+    guest.assertAlive();
+    return undefined;
+  });
+  return () => {
+    if ('error' in asked) throw asked.error;
+    if (asked.value === undefined) {
+      return { guest, wasRunning: false, generation: 0, record: emptyRecord(guest.name, false) };
+    }
+    const reply = asked.value();
+    return { guest, wasRunning: true, generation: reply.generation, record: recordOf(guest.name, reply) };
+  };
+}
+
+const THAWERS: Record<NativeSupervisorReply['thawedBy'], ResumedBy | null> = {
+  nobody: null,
+  caller: 'caller',
+  deadline: 'deadline',
+};
+
+/** A process counts no steps, and its clock is the host's: nothing of it has to be synchronised. */
+function emptyRecord(name: string, wasRunning: boolean): NativeFreezeRecord {
+  return {
+    name,
+    wasRunning,
+    requestedAtNs: 0n,
+    haltedAtNs: 0n,
+    observedAtNs: 0n,
+    releasedAtNs: 0n,
+    resumedAtNs: 0n,
+    syncedAtNs: 0n,
+    stepsAtHalt: 0,
+    stepsAtRelease: 0,
+    clockLagBeforeNs: 0,
+    clockLagAfterNs: 0,
+    syncedBy: 'off',
+    resumedBy: null,
+  };
+}
+
+const recordOf = (name: string, reply: NativeSupervisorReply): NativeFreezeRecord => ({
+  ...emptyRecord(name, true),
+  requestedAtNs: reply.requestedAtNs,
+  haltedAtNs: reply.frozenAtNs,
+  observedAtNs: monotonicNs(),
+  releasedAtNs: reply.thawAtNs,
+  resumedAtNs: reply.runningAtNs,
+  syncedAtNs: reply.runningAtNs,
+  resumedBy: THAWERS[reply.thawedBy],
+});

@@ -1,0 +1,407 @@
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+import { monotonicNs } from '../base/clock.js';
+import { StandstillError } from '../base/errors.js';
+import { parseOptions } from '../base/options.js';
+import { type ProgressOptions, progressFields } from '../base/progress.js';
+import { KIB, NS_PER_MS } from '../base/units.js';
+import type { VmState } from '../native/contract.js';
+import type { NativeSupervisorReply } from '../native/process-contract.js';
+import { HANDSHAKE_TIMEOUT_MS_DEFAULT, timeoutMsSchema } from '../vm/emulated-vm.js';
+import type { MemoryDigest, PauseLatency, PauseOptions, Vm, VmStats } from '../vm/vm.js';
+import { type ClockGuarantees, PROCESS_CLOCKS } from './guarantees.js';
+import { endingOf, type ProcessEnding, ProcessGuest } from './guest.js';
+import type { LogLine } from './log-tail.js';
+import { ProcessMemoryImage } from './memory-image.js';
+import {
+  GRACE_MS_DEFAULT,
+  graceMsSchema,
+  type ParsedProcessVmOptions,
+  type ProcessVmOptions,
+  parseProcessVmOptions,
+} from './options.js';
+import { ProcessFreeze } from './process-freeze.js';
+import { untilReady } from './readiness.js';
+import type { ChosenFreezer } from './supervisor.js';
+
+const pauseOptionsSchema = z.strictObject({ timeoutMs: timeoutMsSchema.default(HANDSHAKE_TIMEOUT_MS_DEFAULT) });
+const EXPECTED_BUDGET = 'milliseconds above 0, up to 86400000';
+const freezeOptionsSchema = z.strictObject({
+  budgetMs: z.number(EXPECTED_BUDGET).positive(EXPECTED_BUDGET).max(86_400_000, EXPECTED_BUDGET).default(30_000),
+  handshakeTimeoutMs: timeoutMsSchema.default(HANDSHAKE_TIMEOUT_MS_DEFAULT),
+});
+const readyOptionsSchema = z.strictObject({ signal: progressFields.signal });
+const terminateOptionsSchema = z.strictObject({ graceMs: graceMsSchema.default(GRACE_MS_DEFAULT) });
+const progressSchema = z.strictObject(progressFields);
+
+/** The supervised process behind a VM, for those parts of the library that work on several VMs at once. */
+export const processGuest: unique symbol = Symbol('standstill.processGuest');
+
+/** What a process guest is doing. Of what only an emulated guest has, steps and epochs among them, the values are 0. */
+export interface ProcessStats extends VmStats {
+  /** Of the command that was started; 0 before. */
+  readonly pid: number;
+  readonly processes: number;
+  readonly threads: number;
+  /** Processor time of all living tasks. It stands still while the guest is frozen. */
+  readonly cpuTimeNs: number;
+  readonly residentBytes: number;
+  /** The command has ended and left descendants, which are the guest since. */
+  readonly daemonised: boolean;
+  /** Descendants that somebody has moved out of the group: no freeze reaches them. */
+  readonly outsideGroup: number;
+  readonly restarts: number;
+  /** How the guest ended; null where it lives, or was never started. */
+  readonly ending: ProcessEnding | null;
+}
+
+export interface ProcessFreezeOptions {
+  /** From the request on, in milliseconds above 0, up to 24 h. Default 30,000. */
+  budgetMs?: number | undefined;
+  /** How long to wait for every task to be frozen, in milliseconds. Default 1,000. */
+  handshakeTimeoutMs?: number | undefined;
+}
+
+export interface TerminateOptions {
+  /** From SIGTERM to SIGKILL, in milliseconds, 0 to 600,000. Default 10,000. */
+  graceMs?: number | undefined;
+}
+
+/**
+ * A VM whose guest is a real program and all of its descendants, frozen with their memory in place. It is a `Vm`: what a
+ * process cannot do is typed `never` and answers ERR_NOT_SUPPORTED. State 'faulted' is a guest that has ended.
+ *
+ * A native supervisor keeps the guest. When this process ends, however it does, the guest is thawed and killed; at the
+ * deadline of a freeze it is thawed even where this process is stopped or its event loop is blocked. `start`, `pause`,
+ * `resume`, `state` and `close` are synchronous and ask the supervisor, which takes some tens of microseconds, and as
+ * long as the guest takes to freeze.
+ */
+export class ProcessVm implements Vm {
+  readonly kind = 'process';
+  readonly [processGuest]: ProcessGuest;
+  readonly name: string;
+  /** The command. */
+  readonly program: string;
+  /** By what it is frozen, and why so. */
+  readonly freezer: ChosenFreezer;
+  /** What a freeze of a process does to its clocks. */
+  readonly clocks: ClockGuarantees = PROCESS_CLOCKS;
+  readonly #options: ParsedProcessVmOptions;
+  #generationId = randomUUID();
+  #restarts = 0;
+  #restartFailure: unknown;
+  #ending = false;
+
+  private constructor(options: ParsedProcessVmOptions, guest: ProcessGuest) {
+    this[processGuest] = guest;
+    this.name = options.name;
+    this.program = options.command;
+    this.freezer = guest.freezer;
+    this.#options = options;
+    guest.onEvent(({ event }) => {
+      if (event === 'gone') this.#restart();
+    });
+  }
+
+  /**
+   * Makes the supervisor and the group of a VM that belongs to no host, in state 'created'. Rejects with
+   * ERR_INVALID_OPTION, ERR_UNKNOWN_OPTION, ERR_FREEZER_UNAVAILABLE, ERR_SUPERVISOR_LOST.
+   */
+  static async create(options: ProcessVmOptions): Promise<ProcessVm> {
+    return await ProcessVm.fromOptions(parseProcessVmOptions(options, (command) => command));
+  }
+
+  /** From options that are valid. */
+  static async fromOptions(options: ParsedProcessVmOptions): Promise<ProcessVm> {
+    return new ProcessVm(options, await ProcessGuest.launch(options));
+  }
+
+  get state(): VmState {
+    return this[processGuest].state;
+  }
+
+  /** Another one with each start. */
+  get generationId(): string {
+    return this.#generationId;
+  }
+
+  /** What is resident of it now; 0 before its start and after its end. */
+  get ramBytes(): number {
+    return this.state === 'closed' ? 0 : residentBytesOf(this[processGuest].members().pids);
+  }
+
+  /**
+   * Starts the command, also again where it has ended. ERR_PROCESS_SPAWN, ERR_VM_ALREADY_STARTED, ERR_VM_CLOSED;
+   * ERR_FREEZER_UNAVAILABLE where its group is gone. It runs when this returns; whether it is ready, `ready` tells.
+   */
+  start(): void {
+    this[processGuest].start();
+    this.#generationId = randomUUID();
+  }
+
+  /**
+   * Resolves when the guest is ready, by the option `ready`. Rejects with ERR_PROCESS_NOT_READY, ERR_PROCESS_ENDED (with
+   * the end of its output), ERR_VM_NOT_STARTED, ERR_VM_CLOSED, ERR_ABORTED.
+   */
+  async ready(options: { signal?: AbortSignal | undefined } = {}): Promise<void> {
+    const { signal } = parseOptions(readyOptionsSchema, options, 'ready');
+    this[processGuest].assertOpen();
+    this.#assertStarted();
+    const stop = new AbortController();
+    const { readyTimeoutMs, ready } = this.#options;
+    const timer = setTimeout(() => stop.abort(this.#notReady()), readyTimeoutMs);
+    const onAbort = () => stop.abort(new StandstillError('ERR_ABORTED', 'The wait for a guest was aborted'));
+    signal?.addEventListener('abort', onAbort, { once: true });
+    if (signal?.aborted) onAbort();
+    using _ended = this[processGuest].onEvent(({ event }) => {
+      if (event === 'gone' || event === 'lost') stop.abort(undefined);
+    });
+    try {
+      if (this.#reply().life === 'ended') stop.abort(undefined);
+      if (ready !== undefined) await untilReady(ready, this[processGuest].log, stop.signal);
+      stop.signal.throwIfAborted();
+    } catch (error) {
+      throw stop.signal.reason instanceof StandstillError ? stop.signal.reason : await this.#endedOr(error);
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', onAbort);
+    }
+  }
+
+  /** Freezes every task with its memory in place, without a deadline. Idempotent. ERR_PAUSE_TIMEOUT, ERR_PROCESS_ENDED. */
+  pause(options: PauseOptions = {}): PauseLatency {
+    const timeoutNs = parseOptions(pauseOptionsSchema, options, 'pause').timeoutMs * NS_PER_MS;
+    const guest = this[processGuest];
+    guest.assertOpen();
+    const { state } = guest;
+    if (state === 'paused' || state === 'created') return { haltNs: 0, latencyNs: 0 };
+    guest.assertFree();
+    guest.assertAlive();
+    const { requestedAtNs, frozenAtNs } = guest.requestFreeze(timeoutNs, 0n)();
+    return {
+      haltNs: Number(frozenAtNs - requestedAtNs),
+      latencyNs: Number(monotonicNs() - requestedAtNs),
+    };
+  }
+
+  /** Thaws it. Idempotent. ERR_VM_NOT_STARTED, ERR_PROCESS_ENDED; ERR_BUSY inside a freeze. */
+  resume(): void {
+    const guest = this[processGuest];
+    guest.assertFree();
+    this.#assertStarted();
+    guest.assertAlive();
+    guest.thaw(this.#reply().generation);
+  }
+
+  /**
+   * Freezes it until the scope is left, at most for the budget: then the supervisor thaws it, whatever this process is
+   * doing. Throws as `pause` does, and ERR_BUSY inside another freeze.
+   */
+  freeze(options: ProcessFreezeOptions = {}): ProcessFreeze {
+    const { budgetMs, handshakeTimeoutMs } = parseOptions(freezeOptionsSchema, options, 'a freeze');
+    const terms = { budgetNs: budgetMs * NS_PER_MS, handshakeTimeoutNs: handshakeTimeoutMs * NS_PER_MS };
+    return ProcessFreeze.begin([this[processGuest]], terms);
+  }
+
+  /** It walks over the processes of the guest: some tens of microseconds for each. */
+  stats(): ProcessStats {
+    const reply = this[processGuest].members();
+    const hostNs = monotonicNs();
+    const usage = usageOf(reply.pids);
+    return {
+      state: this.state,
+      steps: 0,
+      epoch: 0,
+      foldedEpoch: 0,
+      dirtyPages: 0,
+      dirtyPagesTotal: 0,
+      fault: null,
+      ticker: null,
+      // The guest reads the clocks of the host.
+      clock: {
+        guestMonotonicNs: Number(hostNs),
+        guestWallNs: BigInt(Date.now()) * BigInt(NS_PER_MS),
+        lagNs: 0,
+        pausedTotalNs: 0,
+      },
+      pid: reply.pid,
+      processes: reply.pids.length,
+      ...usage,
+      residentBytes: residentBytesOf(reply.pids),
+      daemonised: reply.daemonised,
+      outsideGroup: reply.outsideGroup,
+      restarts: this.#restarts,
+      ending: reply.life === 'ended' ? endingOf(reply) : null,
+    };
+  }
+
+  /** The last lines that the guest wrote, 20 unless told, of the 1,000 that are kept. */
+  logTail(lines = 20): LogLine[] {
+    return this[processGuest].log.last(lines);
+  }
+
+  /**
+   * Reads the memory of the frozen guest and where its tasks stand, on the engine's threads. Two images of one freeze are
+   * its proof. Rejects with ERR_VM_NOT_PAUSED, ERR_LEASE_REVOKED where it was thawed meanwhile, ERR_PROCESS_UNREADABLE,
+   * ERR_ABORTED.
+   */
+  async memoryImage(options: ProgressOptions = {}): Promise<ProcessMemoryImage> {
+    const watch = parseOptions(progressSchema, options, 'a memory image');
+    const guest = this[processGuest];
+    const reply = guest.members();
+    if (!reply.frozen) {
+      throw new StandstillError('ERR_VM_NOT_PAUSED', `Expected a frozen VM for '${this.name}' but it is ${this.state}`);
+    }
+    try {
+      return await ProcessMemoryImage.capture(reply.pids, this.name, watch);
+    } finally {
+      const after = guest.look();
+      if (after === undefined || !after.frozen || after.generation !== reply.generation) {
+        // biome-ignore lint/correctness/noUnsafeFinally: whatever was read, it was read of a guest that ran
+        throw new StandstillError('ERR_LEASE_REVOKED', `VM '${this.name}' was thawed while its memory was being read`);
+      }
+    }
+  }
+
+  /** The digest of a memory image; a share of it is not to be had. Rejects as `memoryImage` does. */
+  async digest(): Promise<MemoryDigest> {
+    const image = await this.memoryImage();
+    const { digest, bytesRead, elapsedNs } = image.info;
+    return { value: digest, bytesRead, elapsedNs, pageCrcs: image.pageCrcs() };
+  }
+
+  /**
+   * Thaws the guest, sends SIGTERM to all of it, SIGKILL to what is left after the grace, and closes the VM. How it ended;
+   * null where it was never started. A freeze that holds it is over for it.
+   */
+  async terminate(options: TerminateOptions = {}): Promise<ProcessEnding | null> {
+    const { graceMs } = parseOptions(terminateOptionsSchema, options, 'terminate');
+    this.#ending = true;
+    const guest = this[processGuest];
+    if (this.state !== 'closed') await guest.terminate(graceMs);
+    const reply = guest.look();
+    await guest.outputArrived();
+    this.close();
+    return reply?.life === 'ended' ? endingOf(reply) : null;
+  }
+
+  /** Thaws and kills all of it, at once. Idempotent. */
+  close(): void {
+    this.#ending = true;
+    this[processGuest].close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** Like `terminate` with its default grace. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.terminate();
+  }
+
+  async runUntil(): Promise<never> {
+    throw this.#notSupported('runUntil: a process counts no steps');
+  }
+
+  async check(): Promise<never> {
+    throw this.#notSupported('check: the invariants of a process are its own');
+  }
+
+  registers(): never {
+    throw this.#notSupported('registers: those of its tasks are compared by memoryImage');
+  }
+
+  read(): never {
+    throw this.#notSupported('read: a process has no guest-physical addresses');
+  }
+
+  flipBit(): never {
+    throw this.#notSupported('flipBit: its memory is not changed from outside');
+  }
+
+  async snapshot(): Promise<never> {
+    throw this.#notSupported('snapshot');
+  }
+
+  async rollback(): Promise<never> {
+    throw this.#notSupported('rollback');
+  }
+
+  async explore(): Promise<never> {
+    throw this.#notSupported('explore');
+  }
+
+  endEpoch(): never {
+    throw this.#notSupported('endEpoch: its writes are not marked');
+  }
+
+  #notSupported(what: string): StandstillError {
+    const message = `Expected an emulated guest for ${what}, but VM '${this.name}' is a process`;
+    return new StandstillError('ERR_NOT_SUPPORTED', message);
+  }
+
+  #reply(): NativeSupervisorReply {
+    this[processGuest].assertOpen();
+    const reply = this[processGuest].look();
+    if (reply !== undefined) return reply;
+    throw new StandstillError('ERR_VM_CLOSED', `Expected an open VM for '${this.name}' but it is closed`);
+  }
+
+  #assertStarted(): void {
+    const reply = this.#reply();
+    if (reply.life === 'not-started') throw this[processGuest].endedError(reply);
+  }
+
+  #notReady(): StandstillError {
+    const { readyTimeoutMs } = this.#options;
+    const message = `Expected VM '${this.name}' to be ready within ${readyTimeoutMs} ms but it is not${this[processGuest].tail()}`;
+    return new StandstillError('ERR_PROCESS_NOT_READY', message);
+  }
+
+  async #endedOr(error: unknown): Promise<unknown> {
+    await this[processGuest].outputArrived();
+    const reply = this.#reply();
+    return reply.life === 'ended' ? (this.#restartFailure ?? this[processGuest].endedError(reply)) : error;
+  }
+
+  #restart(): void {
+    const { restart, restartLimit } = this.#options;
+    if (this.#ending || restart === 'never' || this.#restarts >= restartLimit) return;
+    const { exitCode, exitSignal } = this.#reply();
+    if (restart === 'on-failure' && exitCode === 0 && exitSignal === 0) return;
+    this.#restarts += 1;
+    try {
+      this.start();
+    } catch (error) {
+      this.#restartFailure = error;
+    }
+  }
+}
+
+/** Of what has ended meanwhile, nothing. */
+function readProc(pid: number, file: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+const residentBytesOf = (pids: readonly number[]): number =>
+  pids.reduce((sum, pid) => sum + Number(/^VmRSS:\s+(\d+) kB$/m.exec(readProc(pid, 'status'))?.[1] ?? 0) * KIB, 0);
+
+const TICK_NS = 10_000_000;
+
+/** utime and stime, in ticks of 10 ms, are the 12th and 13th field behind the name, the number of threads the 18th. */
+function usageOf(pids: readonly number[]): { threads: number; cpuTimeNs: number } {
+  const usage = { threads: 0, cpuTimeNs: 0 };
+  for (const pid of pids) {
+    const stat = readProc(pid, 'stat');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    usage.cpuTimeNs += (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) * TICK_NS;
+    usage.threads += Number(fields[17] ?? 0);
+  }
+  return usage;
+}

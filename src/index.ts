@@ -102,6 +102,7 @@ export {
 } from './process/process-vm.js';
 export type { ChosenFreezer } from './process/supervisor.js';
 export type { Announcement } from './scheduled-events/announcement.js';
+export { type ControlOptions, ControlServer } from './scheduled-events/control-server.js';
 export {
   EVENT_SOURCES,
   EVENT_TYPES,

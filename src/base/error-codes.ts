@@ -146,6 +146,11 @@ export const ERROR_CODES = {
     meaning: 'The metadata server is closed.',
     remedy: 'Create another one.',
   },
+  ERR_CONTROL_REFUSED: {
+    raisedBy: 'library',
+    meaning: 'The control endpoint or the metadata service refused a request, or did not answer.',
+    remedy: 'The message ends with its own words. The token is printed by `standstill serve --control`.',
+  },
   ERR_EVENT_UNKNOWN: {
     raisedBy: 'library',
     meaning: 'There is no event of that EventId: it is over, or there never was one.',

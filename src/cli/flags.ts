@@ -21,5 +21,14 @@ export function durationMs(flag: string, maxMs: number): (text: string) => numbe
   };
 }
 
+/** Milliseconds from '30s', '200ms', '0s'; at most `maxMs`. */
+export function waitMs(flag: string, maxMs: number): (text: string) => number {
+  return (text) => {
+    const milliseconds = parseDurationNs(text, flag) / 1e6;
+    if (milliseconds <= maxMs) return milliseconds;
+    throw unexpected('ERR_INVALID_OPTION', `a duration up to ${maxMs / 1000}s`, flag, text);
+  };
+}
+
 /** For a flag that may be given several times. */
 export const collect = (value: string, previous: readonly string[] = []): string[] => [...previous, value];

@@ -3,12 +3,14 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { isStandstillError } from '../base/errors.js';
 import { benchCommand } from './bench.js';
+import { eventsCommand } from './events/command.js';
 import { EXIT_NOT_OK, EXIT_OK, EXIT_USAGE, exitCodeOf } from './exit-codes.js';
 import { gateCommand } from './gate/command.js';
 import { leave } from './leave.js';
 import { patchCommand } from './patch/command.js';
 import { rolloutCommand } from './rollout/command.js';
 import { runCommand } from './run.js';
+import { serveCommand } from './serve/command.js';
 import { snapshotCommand } from './snapshot/command.js';
 import { verifyCommand } from './verify.js';
 
@@ -29,6 +31,8 @@ const program = new Command('standstill')
   .addCommand(verifyCommand(leave))
   .addCommand(benchCommand(leave))
   .addCommand(snapshotCommand(leave))
+  .addCommand(serveCommand(leave))
+  .addCommand(eventsCommand(leave))
   .addCommand(patchCommand(leave))
   .addCommand(gateCommand(leave));
 

@@ -1,11 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { onAbort } from '../base/abort.js';
 import type { FreezeScope } from '../maintenance/freeze-scope.js';
 import type { ImpactNotifier } from '../maintenance/notifier.js';
 import type { NativeVmConfig } from '../native/contract.js';
 import type { GuestImpacts } from '../scheduled-events/impacts.js';
 import type { MetadataServer } from '../scheduled-events/metadata-server.js';
 import { createFromConfig, type EmulatedVm, vmMetadataUrl } from '../vm/emulated-vm.js';
+
+/**
+ * A guest stands still for the duration of its event from its halt on. Where JavaScript is blocked at the end of it, the
+ * engine's own timer resumes the guest so much later.
+ */
+const BACKSTOP_MS = 1000;
 
 /** A VM that joins, and how it is made anew at a restart. */
 export interface Joining {
@@ -67,10 +72,8 @@ export class HostMetadata {
     return {
       freeze: async (durationMs, ending) => {
         if (durationMs === 0) return;
-        // The engine's own timer ends it, whatever JavaScript is doing then.
-        using scope = this.#freeze(vm, durationMs);
-        using _ending = onAbort(ending, () => scope.release());
-        await scope.settled();
+        await using _scope = this.#freeze(vm, durationMs + BACKSTOP_MS);
+        await sleep(durationMs, undefined, { signal: ending }).catch(() => {});
       },
       restart: async (downMs, ending) => {
         vm.pause();

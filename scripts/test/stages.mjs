@@ -6,7 +6,12 @@ import { join } from 'node:path';
 import { commandExists, root } from './tools.mjs';
 
 const jobs = String(availableParallelism());
-const vitestReport = join(tmpdir(), `standstill-vitest-${process.pid}.json`);
+/** Vitest on some of the tests, counted from its own report. */
+function vitest(name, ...args) {
+  const file = join(tmpdir(), `standstill-vitest-${name}-${process.pid}.json`);
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`];
+  return { commands: [['npx', 'vitest', 'run', ...args, ...reporters]], count: () => countVitest(file) };
+}
 
 /** What a stage counted: tests passed and failed, and the skipped ones by name with their reason. */
 const nothing = { passed: 0, failed: 0, skipped: [] };
@@ -26,9 +31,9 @@ function countClosingLine(output) {
   return match ? { ...nothing, passed: Number(match[1]), failed: Number(match[2]) } : nothing;
 }
 
-function countVitest() {
-  if (!existsSync(vitestReport)) return nothing;
-  const report = JSON.parse(readFileSync(vitestReport, 'utf8'));
+function countVitest(file) {
+  if (!existsSync(file)) return nothing;
+  const report = JSON.parse(readFileSync(file, 'utf8'));
   const skipped = report.testResults
     .flatMap((file) => file.assertionResults)
     .filter((test) => test.status === 'pending' || test.status === 'skipped' || test.status === 'todo')
@@ -59,6 +64,13 @@ const clangFormat = {
 const clang = {
   present: () => commandExists('clang++'),
   otherwise: 'clang is not installed (Debian: apt-get install clang)',
+};
+
+const metadataClients = {
+  present: () =>
+    existsSync('/usr/lib/ocf/resource.d/heartbeat/azure-events-az') &&
+    ['curl', 'ip', 'nsenter', 'unshare'].every(commandExists),
+  otherwise: 'resource-agents, curl or iproute2 is not installed (Debian: apt-get install resource-agents curl iproute2)',
 };
 
 /** Configure, build and run the engine's tests; `folder` under build-tests/, ignored by git. */
@@ -126,9 +138,9 @@ export const STAGES = [
   {
     name: 'library',
     always: true,
-    commands: [['npx', 'vitest', 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${vitestReport}`]],
-    count: countVitest,
+    ...vitest('library', '--exclude', 'test/clients/**'),
   },
+  { name: 'clients', always: false, needs: metadataClients, ...vitest('clients', 'test/clients') },
   {
     name: 'address',
     always: false,

@@ -70,7 +70,8 @@ const metadataClients = {
   present: () =>
     existsSync('/usr/lib/ocf/resource.d/heartbeat/azure-events-az') &&
     ['curl', 'ip', 'nsenter', 'unshare'].every(commandExists),
-  otherwise: 'resource-agents, curl or iproute2 is not installed (Debian: apt-get install resource-agents curl iproute2)',
+  otherwise:
+    'resource-agents, curl or iproute2 is not installed (Debian: apt-get install resource-agents curl iproute2)',
 };
 
 /** Configure, build and run the engine's tests; `folder` under build-tests/, ignored by git. */

@@ -98,8 +98,8 @@ Napi::Value EngineInfo(const Napi::CallbackInfo& info) {
 void SetControl(const Napi::CallbackInfo& info) {
   const std::string name = info[0].ToString().Utf8Value();
   for (size_t i = 0; i < kControlNames.size(); ++i) {
-    if (name == kControlNames[i])
-      return Controls::Set(static_cast<Control>(i), info[1].ToBoolean());
+    if (name != kControlNames[i]) continue;
+    return Controls::Set(static_cast<Control>(i), info[1].ToNumber().Uint32Value());
   }
   throw CodedError(info.Env(), "ERR_INVALID_ARGUMENT",
                    "Expected a known control but received " + name);

@@ -19,23 +19,32 @@ enum class Control : uint8_t {
   kLoseStep,      // a step is counted that was not executed
   kClockRuns,     // guest-monotonic time runs on through a pause
   kSkipAudit,  // no defect: the marks are not audited, so that what stands behind is seen to fail
+  kSlowDigest,  // a digest reads so many percent of the pages twice: the regression that the gate must find
 };
-inline constexpr std::array<std::string_view, 6> kControlNames = {
-    "flip-ram", "drop-mark", "skip-handover", "lose-step", "clock-runs", "skip-audit"};
+inline constexpr std::array<std::string_view, 7> kControlNames = {
+    "flip-ram",   "drop-mark",  "skip-handover", "lose-step",
+    "clock-runs", "skip-audit", "slow-digest"};
 
 class Controls {
  public:
 #if STANDSTILL_CONTROLS
-  static void Set(Control control, bool enabled) {
-    enabled_[static_cast<size_t>(control)].store(enabled, std::memory_order_relaxed);
+  static void Set(Control control, uint32_t level) {
+    levels_[static_cast<size_t>(control)].store(level, std::memory_order_relaxed);
+  }
+  // 0 where it is off.
+  static uint32_t Level(Control control) {
+    return levels_[static_cast<size_t>(control)].load(std::memory_order_relaxed);
   }
   static bool Take(Control control) {
-    return enabled_[static_cast<size_t>(control)].load(std::memory_order_relaxed);
+    return Level(control) != 0;
   }
 
  private:
-  static inline std::array<std::atomic<bool>, kControlNames.size()> enabled_{};
+  static inline std::array<std::atomic<uint32_t>, kControlNames.size()> levels_{};
 #else
+  static constexpr uint32_t Level(Control) {
+    return 0;
+  }
   static constexpr bool Take(Control) {
     return false;
   }

@@ -91,6 +91,7 @@ function checkOne(name: string, limitText: string, head: Result): MetricVerdict 
     interval: null,
     minEffect: null,
     pValue: null,
+    values: null,
     reason: `${shown}: ${isOver ? 'missed' : 'kept'}${share}${isNoise ? ', within its own noise' : ''}`,
     settledBy: isNoise ? 'more samples, or a quieter machine' : null,
   };
@@ -112,6 +113,7 @@ function missingFigure(name: string, limitText: string, head: Result): MetricVer
     interval: null,
     minEffect: null,
     pValue: null,
+    values: null,
     reason: `${limitText}: not checked: ${reason}`,
     settledBy: known === undefined ? 'a run that measures it' : 'a longer run',
   };

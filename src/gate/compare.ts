@@ -136,6 +136,7 @@ function judgeByThreshold(
     head: head.value,
     minEffect,
     pValue: null,
+    values: null,
   } as const;
   const open = { ...common, verdict: 'undecided', worseBy: null, interval: null } as const;
   if (base === head.value && base <= 0) {

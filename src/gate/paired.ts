@@ -38,10 +38,26 @@ export function judgePairs(series: readonly PairedSeries[], test: RoundTest): Me
       base: medianOf(one.base),
       head: medianOf(one.head),
       minEffect,
+      values: { base: one.base, head: one.head },
     } as const;
     if (effect === undefined) return { ...common, ...withoutRatio(one) };
     const verdict = decide({ ...effect, isSignificant: effect.pValue <= test.errorRate }, minEffect);
     const interval = { low: Math.expm1(effect.low), high: Math.expm1(effect.high) };
+    if (!Number.isFinite(effect.low)) {
+      const [reason, settledBy] = [
+        `${one.base.length} pairs are too few to bound so many metrics`,
+        'more pairs (--pairs)',
+      ];
+      return {
+        ...common,
+        verdict,
+        worseBy: Math.expm1(effect.estimate),
+        interval: null,
+        pValue: effect.pValue,
+        reason,
+        settledBy,
+      };
+    }
     return {
       ...common,
       verdict,

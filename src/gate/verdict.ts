@@ -26,6 +26,8 @@ export interface MetricVerdict {
   minEffect: number | null;
   /** Adjusted for all metrics of the comparison; null where no test was made. */
   pValue: number | null;
+  /** Of each pair, in the order in which they ran; null where nothing was run. */
+  values: { base: readonly number[]; head: readonly number[] } | null;
   /** One sentence. */
   reason: string;
   /** What would settle it, where it is undecided. */

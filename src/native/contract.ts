@@ -376,5 +376,5 @@ export interface Addon extends NativeSnapshotFiles, NativeProcesses {
   crc64(previous: bigint, data: Uint8Array): bigint;
   engineInfo(): NativeEngineInfo;
   /** Only in the control build used by tests: arms one deliberate defect (docs/ARCHITECTURE.md, "Controls"). */
-  setControl?(name: string, enabled: boolean): void;
+  setControl?(name: string, level: boolean | number): void;
 }

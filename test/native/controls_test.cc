@@ -268,8 +268,22 @@ TEST_CASE("control clock-runs: a ticker is hidden nothing of a pause that lasted
   }
 }
 
+// ── slow-digest: the regression that the gate's study injects ─────────────────────────────────
+
+TEST_CASE("control slow-digest: the digest is the same, as is what counts as read") {
+  const auto vm = StartVm("page-writer");
+  REQUIRE(RunsOn(*vm));
+  Pause(*vm);
+  const DigestResult plain = DigestOf(*vm);
+  const Armed armed(Control::kSlowDigest, true);
+  Controls::Set(Control::kSlowDigest, 50);
+  const DigestResult slow = DigestOf(*vm);
+  CHECK(slow.value == plain.value);
+  CHECK(slow.bytes_read == plain.bytes_read);
+}
+
 TEST_CASE("control: each has its name, and all are off to begin with") {
-  CHECK(kControlNames.size() == 6);
+  CHECK(kControlNames.size() == 7);
   for (size_t i = 0; i < kControlNames.size(); ++i) {
     CHECK_FALSE(kControlNames[i].empty());
     CHECK_FALSE(Controls::Take(static_cast<Control>(i)));

@@ -116,4 +116,21 @@ describe('metrics', () => {
     const { report } = comparing((side) => [metric('count', side === 'base' ? base : head)]);
     expect((await report).metrics[0]).toMatchObject({ verdict, reason });
   });
+
+  it('that are so many that a round of twelve pairs cannot bound them take a second one', async () => {
+    const spread = (index: number, run: number) => 1 + ((run * (index + 3) * 5) % 101) / 50_000;
+    const many = (side: Side, run: number) =>
+      Array.from({ length: 200 }, (_, index) =>
+        metric(`m${index}`, (side === 'head' && index === 0 ? 1.3 : 1) * spread(index, run)),
+      );
+    const one = await comparing(many, { roundsMax: 1, errorRate: 0.001 }).report;
+    expect(one.metrics[0]).toMatchObject({
+      verdict: 'undecided',
+      interval: null,
+      reason: '12 pairs are too few to bound so many metrics',
+    });
+    const { metrics, plan } = await comparing(many).report;
+    expect(metrics.filter(({ verdict }) => verdict === 'regression').map(({ name }) => name)).toEqual(['m0']);
+    expect(plan?.rounds).toBe(2);
+  });
 });

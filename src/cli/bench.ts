@@ -5,6 +5,8 @@ import { parseBytes } from '../base/units.js';
 import type { BenchParams } from '../bench/case.js';
 import { CASES } from '../bench/cases/index.js';
 import { assertTaken, chooseCases } from '../bench/choose.js';
+import { toHtml } from '../bench/formats/html.js';
+import { BENCH_FORMATS } from '../bench/formats/index.js';
 import { type BenchResult, benchResultJsonSchema } from '../bench/result-schema.js';
 import { runBench } from '../bench/run.js';
 import { findProgram } from '../vm/programs.js';
@@ -29,6 +31,8 @@ interface BenchFlags {
   duration?: number;
   json?: true;
   out?: string;
+  html?: string;
+  format?: string;
   schema?: true;
   color: boolean;
 }
@@ -54,8 +58,12 @@ export function benchCommand(leave: Leave): Command {
         durationMs('--duration', DAY_MS),
       ),
     )
-    .option('--json', 'print the result as one JSON object')
+    .addOption(new Option('--json', 'print the result as one JSON object').conflicts('format'))
     .option('--out <file>', 'write the result as JSON to a file as well')
+    .option('--html <file>', 'write a page with plots to a file as well, which needs nothing besides itself')
+    .addOption(
+      new Option('--format <name>', 'print it in the format of another tool').choices(Object.keys(BENCH_FORMATS)),
+    )
     .option('--schema', 'print the JSON Schema of the result and measure nothing')
     .option('--no-color', 'no colour; NO_COLOR does the same')
     .addHelpText('after', helpText)
@@ -90,11 +98,8 @@ async function bench(flags: BenchFlags, leave: Leave): Promise<void> {
   try {
     const result = await measure(flags, cases, params, interrupt);
     if (flags.out !== undefined) await writeFile(flags.out, `${JSON.stringify(result, null, 2)}\n`);
-    process.stdout.write(
-      flags.json === true
-        ? `${JSON.stringify(result)}\n`
-        : renderBench(result, terminalOf(process.stdout, flags.color)),
-    );
+    if (flags.html !== undefined) await writeFile(flags.html, toHtml(result));
+    process.stdout.write(print(result, flags));
     exitCode = EXIT_OK;
   } catch (error) {
     if (interrupt.exitCode === undefined || !isStandstillError(error, 'ERR_ABORTED')) throw error;
@@ -102,6 +107,11 @@ async function bench(flags: BenchFlags, leave: Leave): Promise<void> {
     exitCode = interrupt.exitCode;
   }
   await leave(exitCode, 0);
+}
+
+function print(result: BenchResult, { json, format, color }: BenchFlags): string {
+  if (format !== undefined) return BENCH_FORMATS[format]?.(result) ?? '';
+  return json === true ? `${JSON.stringify(result)}\n` : renderBench(result, terminalOf(process.stdout, color));
 }
 
 async function measure(

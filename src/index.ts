@@ -63,10 +63,14 @@ export type {
   FreezeScope,
   FreezeSettings,
 } from './maintenance/freeze-scope.js';
+export type { Hook, HookContext, Probe, ProbeReport } from './maintenance/health.js';
+export type { NoticeReport } from './maintenance/notice.js';
+export type { AnnouncedImpact, ImpactNotice, ImpactNotifier } from './maintenance/notifier.js';
 export type { FlipBitFault, MaintenanceOptions } from './maintenance/options.js';
 export { definePatch, type PatchContext, type PatchModule, type PatchProgress } from './maintenance/patch-module.js';
 export type { PatchSpec } from './maintenance/patch-source.js';
 export type { Phases } from './maintenance/phases.js';
+export type { PatchPlan, PatchRefusal, PlannedMaintenance, RefusalReason } from './maintenance/plan.js';
 export type { ChangedPages, MemoryProof, MemoryVerdict, Proof } from './maintenance/proof.js';
 export {
   type MaintenanceReport,
@@ -74,8 +78,12 @@ export {
   type PatchStatus,
   REPORT_SCHEMA_VERSION,
   type TickerImpact,
+  type UpdateReport,
   type VmReport,
 } from './maintenance/report.js';
+export type { SecondImpactReport } from './maintenance/second-impact.js';
+export type { UpdateOutcome } from './maintenance/update-session.js';
+export type { MaintenanceResult } from './maintenance/verdict.js';
 export type { ResumedBy, SyncMode, VmState } from './native/contract.js';
 export {
   describeDifference,

@@ -139,6 +139,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("openSupervisor", Napi::Function::New<SupervisorObject::Open>(env, "openSupervisor"));
   exports.Set("captureProcesses",
               Napi::Function::New<ProcessImageObject::Capture>(env, "captureProcesses"));
+  exports.Set("freezeState", Napi::Function::New<FreezeObject::StateOf>(env, "freezeState"));
   exports.Set("crc64", Napi::Function::New<Crc64OfBytes>(env, "crc64"));
   exports.Set("engineInfo", Napi::Function::New<EngineInfo>(env, "engineInfo"));
 #if STANDSTILL_CONTROLS

@@ -1,5 +1,7 @@
 #include "addon/freeze_object.h"
 
+#include <array>
+
 #include "addon/convert.h"
 #include "addon/environment.h"
 #include "addon/status_error.h"
@@ -10,6 +12,7 @@ std::vector<FreezeObject::PropertyDescriptor> FreezeObject::Properties() {
   return {InstanceMethod<&FreezeObject::Release>("release"),
           InstanceMethod<&FreezeObject::RemainingNs>("remainingNs"),
           InstanceAccessor<&FreezeObject::Released>("released"),
+          InstanceMethod<&FreezeObject::Token>("token"),
           InstanceMethod<&FreezeObject::Settled>("settled"),
           InstanceMethod<&FreezeObject::Records>("records")};
 }
@@ -54,6 +57,21 @@ Napi::Value FreezeObject::Released(const Napi::CallbackInfo& info) {
                      "Expected a freeze of this engine but received something else");
   }
   return Napi::Boolean::New(info.Env(), held_->released());
+}
+
+Napi::Value FreezeObject::Token(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(held_->token()));
+}
+
+Napi::Value FreezeObject::StateOf(const Napi::CallbackInfo& info) {
+  static constexpr std::array<const char*, 5> kNames = {"unknown", "beginning", "held", "released",
+                                                        "expired"};
+  if (!info[0].IsNumber() || !(info[0].As<Napi::Number>().DoubleValue() >= 0)) {
+    throw CodedError(info.Env(), "ERR_INVALID_ARGUMENT",
+                     "Expected the token of a freeze for freezeState but received something else");
+  }
+  const auto token = static_cast<uint64_t>(info[0].As<Napi::Number>().Int64Value());
+  return Napi::String::New(info.Env(), kNames[static_cast<size_t>(FreezeFence::StateOf(token))]);
 }
 
 Napi::Value FreezeObject::Settled(const Napi::CallbackInfo& info) {

@@ -20,6 +20,8 @@ class FreezeObject : public Handle<FreezeObject, Freeze> {
   static std::vector<PropertyDescriptor> Properties();
   // freeze(vms, options)
   static Napi::Value Begin(const Napi::CallbackInfo& info);
+  // freezeState(token), in any environment of the process
+  static Napi::Value StateOf(const Napi::CallbackInfo& info);
 
   using Handle::Handle;
   void Finalize(Napi::Env env) override;
@@ -28,6 +30,7 @@ class FreezeObject : public Handle<FreezeObject, Freeze> {
   void Release(const Napi::CallbackInfo& info);
   Napi::Value RemainingNs(const Napi::CallbackInfo& info);
   Napi::Value Released(const Napi::CallbackInfo& info);
+  Napi::Value Token(const Napi::CallbackInfo& info);
   Napi::Value Settled(const Napi::CallbackInfo& info);
   Napi::Value Records(const Napi::CallbackInfo& info);
 };

@@ -24,6 +24,7 @@ Status Freeze::Begin(const std::vector<std::shared_ptr<Vm>>& vms, const FreezeOp
 
   if (const Status status = freeze->HaltAll(culprit); status != Status::kOk) return status;
 
+  freeze->fence_->Hold();
   if (!DeadlineTimer::Get().Arm(freeze->deadline_ns_, std::move(deadline), &freeze->timer_)) {
     for (Member& member : freeze->members_) {
       const std::lock_guard lock(member.vm->impl_->control);
@@ -115,6 +116,11 @@ void Freeze::GiveBack(Member& member, const Freeze& freeze) {
 
 void Freeze::ReleaseBy(ResumedBy by) {
   if (by == ResumedBy::kCaller) DeadlineTimer::Get().Disarm(timer_);
+  // Who is first here ends the freeze, whoever gets to which guest.
+  const FenceState end =
+      fence_->End(by == ResumedBy::kCaller ? FenceState::kReleased : FenceState::kExpired);
+  const ResumedBy ended_by =
+      end == FenceState::kReleased ? ResumedBy::kCaller : ResumedBy::kDeadline;
   {
     const std::lock_guard lock(mutex_);
     // First every reader is told, then every guest runs, so that no guest waits for another one's
@@ -135,7 +141,7 @@ void Freeze::ReleaseBy(ResumedBy by) {
       if (record.was_running && std::exchange(impl.readers_open, false)) impl.leases.Revoke();
       record.steps_at_release = impl.guest->steps();
       record.released_at_ns = HostMonotonicNs();
-      record.resumed_by = by;
+      record.resumed_by = ended_by;
       if (record.was_running && impl.gate.BeginRelease(member.generation)) {
         impl.clock.Run(record.released_at_ns);
         impl.guest->ExpectResume();

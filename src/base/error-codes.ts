@@ -345,6 +345,28 @@ export const ERROR_CODES = {
     meaning: 'The supervisor of a process guest cannot be started, has ended, or does not answer.',
     remedy: 'Run `npm run build` in the package; the next process guest removes what a killed supervisor left behind.',
   },
+  ERR_HOOK_FAILED: {
+    raisedBy: 'library',
+    meaning:
+      'A hook threw or rejected. Before the freeze: nothing was frozen. After the resume: the bundles were taken back.',
+    remedy: 'The message is that of the hook.',
+  },
+  ERR_HOOK_TIMEOUT: {
+    raisedBy: 'library',
+    meaning: 'A hook did not end in time, with the same consequence as one that fails.',
+    remedy: 'Let it watch its signal, or raise `hookTimeoutMs`.',
+  },
+  ERR_PROBE_FAILED: {
+    raisedBy: 'library',
+    meaning:
+      'A health probe threw, rejected or answered false after the resume. The bundles were taken back; the VMs run.',
+    remedy: 'The message is that of the probe.',
+  },
+  ERR_PROBE_TIMEOUT: {
+    raisedBy: 'library',
+    meaning: 'A health probe did not answer in time. The bundles were taken back; the VMs run.',
+    remedy: 'Look at the service that it asks, or raise its `timeoutMs`.',
+  },
 } as const satisfies Record<string, ErrorCodeEntry>;
 
 export type ErrorCode = keyof typeof ERROR_CODES;

@@ -9,7 +9,10 @@ const BAR_COLUMNS = 24;
 
 const PHASE_TEXTS: Readonly<Record<MaintenancePhase, string>> = {
   notify: 'waiting until the guests acknowledge',
+  'pre-stage': 'staging and verifying the bundles; the VMs run',
   quiesce: 'loading the patches; the VMs run',
+  'shut-down': 'shutting the VMs down',
+  restart: 'starting the VMs again',
   freeze: 'freezing the VMs',
   'digest-at-halt': 'frozen: reading memory',
   patch: 'frozen: patching the host',
@@ -17,6 +20,7 @@ const PHASE_TEXTS: Readonly<Record<MaintenancePhase, string>> = {
   release: 'released: the VMs run',
   'clock-sync': 'synchronising the clocks',
   'digest-after-release': 'reading memory behind the running VMs',
+  commit: 'committing the new versions',
   check: "checking the guests' invariants",
   done: 'done',
 };

@@ -21,6 +21,10 @@ const BEFORE_PATCHES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'ERR_UNKNOWN_OPTION',
   'ERR_PATCH_NOT_FOUND',
   'ERR_PATCH_INVALID',
+  'ERR_PATCH_REFUSED',
+  'ERR_BUNDLE_INVALID',
+  'ERR_BUNDLE_UNTRUSTED',
+  'ERR_BUNDLE_DIGEST',
   'ERR_PATCH_ABANDONED',
   'ERR_BUSY',
   'ERR_PAUSE_TIMEOUT',
@@ -47,12 +51,13 @@ export async function workOnHost(host: Host, direction: Direction, plan: Rollout
   }
 }
 
-/** A patch that failed by itself has done nothing, by its contract; one that was cut off may have. */
+/** A patch that failed by itself has done nothing, by its contract; a module that was cut off may have. Bundles are kept, or taken back. */
 function appliedBy({ patches }: MaintenanceReport, direction: Direction): Applied {
   const [done, undone] = direction === 'forward' ? (['yes', 'no'] as const) : (['no', 'yes'] as const);
   if (patches.every(({ ok }) => ok)) return done;
   const touched = patches.some(
-    ({ status }) => status === 'applied' || status === 'cancelled' || status === 'abandoned',
+    ({ kind, status }) =>
+      kind === 'module' && (status === 'applied' || status === 'cancelled' || status === 'abandoned'),
   );
   return touched ? 'unknown' : undone;
 }

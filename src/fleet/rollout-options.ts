@@ -4,7 +4,7 @@ import { unexpected } from '../base/errors.js';
 import { parseOptions } from '../base/options.js';
 import type { Host } from '../host/host.js';
 import { type FreezeSettings, freezeFields } from '../maintenance/freeze-scope.js';
-import { locatePatch, type PatchSpec, patchSchema } from '../maintenance/patch-source.js';
+import { kindOf, locatePatch, type PatchSpec, patchSchema } from '../maintenance/patch-source.js';
 import type { Proof } from '../maintenance/proof.js';
 import type { Vm } from '../vm/vm.js';
 import { HOSTS_MAX, wholeNumber } from './options.js';
@@ -91,10 +91,7 @@ export interface RolloutOptions extends RolloutControl, FreezeSettings {
   order?: readonly number[] | undefined;
   /** What follows a host that fails or a VM that is not well: 'stop', or 'rollback' of all hosts patched so far. Default 'stop'. */
   onFailure?: FailurePolicy | undefined;
-  /**
-   * From the end of an update domain to the begin of the next one, in milliseconds, 0 to 24 h. Default 0. A
-   * resume and a rollback begin at once.
-   */
+  /** From the end of an update domain to the begin of the next one, in milliseconds, 0 to 24 h. Default 0. */
   pauseBetweenMs?: number | undefined;
   /** How many hosts of an update domain are under maintenance at once, 1 to 1,000. Default: all. */
   hostsAtOnce?: number | undefined;
@@ -123,7 +120,9 @@ export const parseResumeOptions = (options: ResumeOptions): z.output<typeof resu
 
 /** The patch as another process, in another working directory, finds it. Rejects as `locatePatch` does. */
 export async function plannedPatch(spec: PatchSpec): Promise<PlannedPatch> {
-  const { name, url, options } = await locatePatch(spec);
+  const kind = kindOf(spec);
+  if ('bundle' in kind) return kind;
+  const { name, url, options } = await locatePatch(kind.module);
   if (options === undefined) return { module: url, name };
   if (!isJson(options)) {
     throw unexpected('ERR_INVALID_OPTION', 'options that are JSON', `patch '${name}' of a rollout`, options);

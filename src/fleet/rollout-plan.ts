@@ -6,13 +6,18 @@ import type { HostPlace, VmPlace } from './placement.js';
 export type FailurePolicy = 'stop' | 'rollback';
 
 /** A patch as the plan keeps it, so that another process can go on. */
-export interface PlannedPatch {
-  /** An absolute path or a file URL. */
-  readonly module: string;
-  readonly name?: string | undefined;
-  /** As JSON. */
-  readonly options?: unknown;
-}
+export type PlannedPatch =
+  | {
+      /** An absolute path or a file URL. */
+      readonly module: string;
+      readonly name?: string | undefined;
+      /** As JSON. */
+      readonly options?: unknown;
+    }
+  | {
+      /** An absolute path. */
+      readonly bundle: string;
+    };
 
 export interface RolloutStep {
   readonly updateDomain: number;

@@ -8,17 +8,20 @@ import { onAbort } from '../base/abort.js';
 import { StandstillError, show } from '../base/errors.js';
 import type { EventLog } from '../base/event-log.js';
 import { parseOptions } from '../base/options.js';
+import { readKey } from '../components/keys.js';
 import { ComponentStore } from '../components/store.js';
 import type { MaintenanceEvent } from '../maintenance/events.js';
 import { FreezeScope, type FreezeSettings, freezeFields } from '../maintenance/freeze-scope.js';
 import { performMaintenance } from '../maintenance/maintenance.js';
 import { type MaintenanceOptions, type MaintenancePlan, maintenanceSchema } from '../maintenance/options.js';
 import { PatchPool } from '../maintenance/patch-pool.js';
+import { type PlannedMaintenance, planPatches } from '../maintenance/plan.js';
 import type { MaintenanceReport } from '../maintenance/report.js';
 import { addon } from '../native/addon.js';
 import type { NativePageStore, NativePageStoreUsage, NativeVmConfig } from '../native/contract.js';
 import { watched } from '../native/watched.js';
 import { loadSnapshot, nativeSnapshotOf, type SnapshotLoadOptions, type VmSnapshot } from '../snapshot/snapshot.js';
+import { bootSnapshot } from '../vm/boot.js';
 import { createAtSnapshot, createFromConfig, EmulatedVm, vmObserver } from '../vm/emulated-vm.js';
 import { assertFitsMachine, nativeVmConfig, type VmOptions } from '../vm/options.js';
 import {
@@ -50,6 +53,8 @@ interface Planned {
   readonly name: string;
   /** 0 for a clone, whose memory is its snapshot's until it writes. */
   readonly ramBytes: number;
+  /** No maintenance pauses or restarts it. */
+  readonly pinned: boolean;
   /** How it is created anew when it is restarted. */
   readonly boot: NativeVmConfig;
 }
@@ -80,17 +85,26 @@ export class Host implements Disposable, AsyncDisposable {
   readonly #pool: PatchPool;
   readonly #pageStore: NativePageStore;
   readonly #metadata: HostMetadata | undefined;
+  readonly #trustedKeys: readonly string[];
+  readonly #budgetMs: number;
   #names = 0;
   #maintenance: ActiveMaintenance | undefined;
   #closed = false;
 
-  private constructor(parsed: ParsedHostOptions, components: ComponentStore, directory: string) {
+  private constructor(
+    parsed: ParsedHostOptions,
+    components: ComponentStore,
+    trustedKeys: readonly string[],
+    directory: string,
+  ) {
     this.name = parsed.name;
     this.updateDomain = parsed.updateDomain;
     this.log = parsed.log;
     this.directory = directory;
     this.components = components;
     this.#ownsDirectory = parsed.directory === undefined;
+    this.#trustedKeys = trustedKeys;
+    this.#budgetMs = parsed.budgetMs;
     this.#journal = new HostJournal(parsed.log, parsed.name, parsed.updateDomain);
     this.#pool = new PatchPool(directory, parsed);
     this.#pageStore = addon.createPageStore(parsed.snapshotBytesMax);
@@ -102,16 +116,18 @@ export class Host implements Disposable, AsyncDisposable {
 
   /**
    * Opens the host's folder, and ends an update of its components that a crash has left unfinished: `components.recovery`
-   * tells which version is current. Rejects with ERR_INVALID_OPTION, ERR_UNKNOWN_OPTION, ERR_STORE_BUSY (another host
+   * tells which version is current. Rejects with ERR_INVALID_OPTION, ERR_UNKNOWN_OPTION, ERR_KEY_INVALID, ERR_STORE_BUSY (another host
    * has the folder), ERR_STORE_IO, ERR_STORE_DAMAGED, or the file system's error where the folder cannot be made.
    */
   static async create(options: HostOptions = {}): Promise<Host> {
     const parsed = parseHostOptions(options);
     const { directory } = parsed;
+    const keys = await Promise.all(parsed.trustedKeys.map((source) => readKey(source, 'public')));
+    const trusted = keys.map((key) => key.export({ type: 'spki', format: 'pem' }).toString());
     const made = directory === undefined ? await mkdtemp(join(tmpdir(), 'standstill-')) : resolve(directory);
     if (directory !== undefined) await mkdir(made, { recursive: true });
     const components = await ComponentStore.open(join(made, 'components'));
-    return new Host(parsed, components, made);
+    return new Host(parsed, components, trusted, made);
   }
 
   /** The VMs that are not closed, in the order of their creation. */
@@ -137,9 +153,8 @@ export class Host implements Disposable, AsyncDisposable {
   async createVm(options: VmOptions): Promise<Vm> {
     this.#assertOpen();
     const config = nativeVmConfig(options, (program) => this.#freeName(program), this.#pageStore);
-    return await this.#admit({ name: config.name, ramBytes: config.ramBytes, boot: config }, () =>
-      createFromConfig(config),
-    );
+    const planned = { name: config.name, ramBytes: config.ramBytes, pinned: options.pinned === true, boot: config };
+    return await this.#admit(planned, () => createFromConfig(config));
   }
 
   /**
@@ -149,10 +164,11 @@ export class Host implements Disposable, AsyncDisposable {
   async restore(snapshot: VmSnapshot, options: RestoreOptions = {}): Promise<Vm> {
     this.#assertOpen();
     const native = nativeSnapshotOf(snapshot, 'a restore');
-    const { name = this.#freeName(snapshot.program), signal, onProgress, ...settings } = parseRestoreOptions(options);
+    const parsed = parseRestoreOptions(options);
+    const { name = this.#freeName(snapshot.program), signal, onProgress, pinned, ...settings } = parsed;
     const config = nativeRestoreConfig(settings, this.#pageStore, { name, clone: false, index: 0 });
     return await watched({ signal, onProgress }, 'restore', (progress) =>
-      this.#admit({ name, ramBytes: snapshot.ramBytes, boot: bootOf(snapshot, name, this.#pageStore) }, () =>
+      this.#admit({ name, ramBytes: snapshot.ramBytes, pinned, boot: bootOf(snapshot, name, this.#pageStore) }, () =>
         createAtSnapshot(config, native, progress),
       ),
     );
@@ -169,14 +185,16 @@ export class Host implements Disposable, AsyncDisposable {
     this.#assertOpen();
     const native = nativeSnapshotOf(snapshot, 'a clone');
     assertCloneCount(count);
-    const { name, signal, onProgress, ...settings } = parseCloneOptions(options);
+    const { name, signal, onProgress, pinned, ...settings } = parseCloneOptions(options);
     return await watched({ signal, onProgress }, 'clone', async (progress) => {
       const outcomes = await Promise.allSettled(
         Array.from({ length: count }, async (_, index) => {
           const own = name === undefined ? this.#freeName(snapshot.program) : `${name}-${index + 1}`;
           const config = nativeRestoreConfig(settings, this.#pageStore, { name: own, clone: true, index });
           const boot = bootOf(snapshot, own, this.#pageStore);
-          return await this.#admit({ name: own, ramBytes: 0, boot }, () => createAtSnapshot(config, native, progress));
+          return await this.#admit({ name: own, ramBytes: 0, pinned, boot }, () =>
+            createAtSnapshot(config, native, progress),
+          );
         }),
       );
       const failure = outcomes.find((outcome) => outcome.status === 'rejected');
@@ -214,7 +232,9 @@ export class Host implements Disposable, AsyncDisposable {
    * Freezes VMs, patches the host behind them, resumes them within the budget, synchronises their clocks and reports
    * what happened to them. What goes wrong with a patch or with memory is in the report. It rejects where the operation
    * was not done: ERR_INVALID_OPTION, ERR_UNKNOWN_OPTION, ERR_MAINTENANCE_ACTIVE, ERR_HOST_CLOSED,
-   * ERR_PATCH_NOT_FOUND, ERR_PATCH_INVALID and ERR_PATCH_ABANDONED (no slot left) before the freeze, ERR_BUSY,
+   * ERR_PATCH_NOT_FOUND, ERR_PATCH_INVALID and ERR_PATCH_ABANDONED (no slot left) before the freeze, ERR_PATCH_REFUSED
+   * and what else keeps a patch from qualifying, ERR_BUNDLE_DIGEST and ERR_STORE_IO from staging, ERR_HOOK_FAILED and
+   * ERR_HOOK_TIMEOUT, ERR_BUSY,
    * ERR_PAUSE_TIMEOUT and ERR_VM_CLOSED at its begin, ERR_ABORTED at any time; the VMs run as before.
    */
   async applyMaintenance(options: MaintenanceOptions = {}): Promise<MaintenanceReport> {
@@ -236,6 +256,16 @@ export class Host implements Disposable, AsyncDisposable {
     } finally {
       this.#maintenance = undefined;
     }
+  }
+
+  /**
+   * What `applyMaintenance` with the same options would do, without doing it: which patches qualify, in which order and
+   * class, and why not the others. Rejects as it does for its options, and with ERR_PATCH_NOT_FOUND for a module.
+   */
+  async planMaintenance(options: MaintenanceOptions = {}): Promise<PlannedMaintenance> {
+    this.#assertOpen();
+    const { patches, context } = this.#planOf(options);
+    return (await planPatches(patches, context)).plan;
   }
 
   /**
@@ -297,7 +327,8 @@ export class Host implements Disposable, AsyncDisposable {
   }
 
   #planOf(options: MaintenanceOptions): MaintenancePlan {
-    const parsed = parseOptions(maintenanceSchema, options, 'a maintenance');
+    const named = options?.budgetMs === undefined ? { budgetMs: this.#budgetMs, ...defined(options) } : options;
+    const parsed = parseOptions(maintenanceSchema, named, 'a maintenance');
     // Of a host without VMs, no VM is frozen; it is patched all the same.
     const targets = parsed.vms === undefined ? this.#open() : this.#targets(parsed.vms, 'a maintenance');
     for (const fault of parsed.faults) {
@@ -311,12 +342,16 @@ export class Host implements Disposable, AsyncDisposable {
       this.#journal.maintenanceEvent(event);
       parsed.onEvent?.(event);
     };
+    const { budgetMs, allowReboot } = parsed;
+    const vms = targets.map((vm) => ({ name: vm.name, pinned: this.#vms.get(vm)?.pinned === true }));
     return {
       ...parsed,
       onEvent,
       targets,
+      context: { store: this.components, trustedKeys: this.#trustedKeys, budgetMs, allowReboot, vms },
       journal: (cause, records) => this.#journal.freezeEnded(cause, records),
-      notifier: this.#metadata?.notifier,
+      bootSnapshotOf: (vm) => this.#bootSnapshotOf(vm),
+      notifier: parsed.notifier ?? this.#metadata?.notifier,
     };
   }
 
@@ -374,6 +409,13 @@ export class Host implements Disposable, AsyncDisposable {
     }
   }
 
+  async #bootSnapshotOf(vm: EmulatedVm): Promise<VmSnapshot> {
+    const boot = this.#vms.get(vm)?.boot;
+    if (boot === undefined)
+      throw new StandstillError('ERR_VM_CLOSED', `Expected an open VM but '${vm.name}' is closed`);
+    return await bootSnapshot(boot);
+  }
+
   #freeName(program: string): string {
     const taken = new Set(this.#present().map(({ name }) => name));
     do this.#names += 1;
@@ -402,5 +444,13 @@ export class Host implements Disposable, AsyncDisposable {
 }
 
 /** What a VM that began at a snapshot is when it is restarted: its program from the first step on. */
-const bootOf = ({ program, params, ramBytes, seed }: VmSnapshot, name: string, pageStore: NativePageStore) =>
-  nativeVmConfig({ name, program, params, memory: ramBytes, seed }, () => name, pageStore);
+const bootOf = ({ program, params, ramBytes, seed }: VmSnapshot, name: string, pageStore: NativePageStore) => ({
+  ...{ name, program, params: { ...params }, ramBytes, seed, pageStore },
+  dutyCycle: 1,
+  prefault: false,
+});
+
+const defined = (options: MaintenanceOptions): MaintenanceOptions => {
+  const { budgetMs: _, ...rest } = options;
+  return rest;
+};

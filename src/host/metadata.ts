@@ -4,7 +4,8 @@ import type { ImpactNotifier } from '../maintenance/notifier.js';
 import type { NativeVmConfig } from '../native/contract.js';
 import type { GuestImpacts } from '../scheduled-events/impacts.js';
 import type { MetadataServer } from '../scheduled-events/metadata-server.js';
-import { createFromConfig, type EmulatedVm, vmMetadataUrl } from '../vm/emulated-vm.js';
+import { bootSnapshot } from '../vm/boot.js';
+import { type EmulatedVm, vmMetadataUrl } from '../vm/emulated-vm.js';
 
 /**
  * A guest stands still for the duration of its event from its halt on. Where JavaScript is blocked at the end of it, the
@@ -87,7 +88,6 @@ export class HostMetadata {
 
 /** Gives a halted VM the RAM and registers that it was created with, and lets it run. */
 async function startAnew(vm: EmulatedVm, boot: NativeVmConfig): Promise<void> {
-  using fresh = await createFromConfig({ ...boot, prefault: false });
-  await vm.rollback(await fresh.snapshot());
+  await vm.rollback(await bootSnapshot(boot));
   vm.resume();
 }

@@ -3,6 +3,7 @@ import { StandstillError, show, unexpected } from '../base/errors.js';
 import { EventLog } from '../base/event-log.js';
 import { parseOptions } from '../base/options.js';
 import { GIB, MIB, parseBytes } from '../base/units.js';
+import { budgetMsSchema } from '../maintenance/freeze-scope.js';
 import { MetadataServer } from '../scheduled-events/metadata-server.js';
 import { snapshotBytesDefault } from '../snapshot/store.js';
 import type { HostEvent } from './events.js';
@@ -10,6 +11,7 @@ import type { HostEvent } from './events.js';
 const EXPECTED_BYTES = "bytes or text such as '256 MiB'";
 const EXPECTED_NAME = 'text of 1 to 64 characters';
 const EXPECTED_DOMAIN = 'a whole number from 0 to 19';
+const EXPECTED_KEY = 'the path of a public key, or its PEM text';
 const EXPECTED_GRACE = 'milliseconds from 0 to 60000';
 const HEAP_BYTES_DEFAULT = 512 * MIB;
 const RESIDENT_BYTES_DEFAULT = GIB;
@@ -36,6 +38,8 @@ const hostOptionsSchema = z.strictObject({
   patchResidentBytes: bytesSchema.default(RESIDENT_BYTES_DEFAULT),
   snapshotBytes: bytesSchema.optional(),
   patchGraceMs: z.number(EXPECTED_GRACE).min(0, EXPECTED_GRACE).max(60_000, EXPECTED_GRACE).default(1000),
+  trustedKeys: z.array(z.string(EXPECTED_KEY).min(1, EXPECTED_KEY), 'an array of keys').default([]),
+  budgetMs: budgetMsSchema,
 });
 
 export interface HostOptions {
@@ -60,6 +64,10 @@ export interface HostOptions {
   snapshotBytes?: number | string | undefined;
   /** From the cancellation of a patch to the termination of its worker, in milliseconds, 0 to 60,000. Default 1,000. */
   patchGraceMs?: number | undefined;
+  /** Public Ed25519 keys, as paths or PEM text: only bundles that one of them signed are applied. Default: none. */
+  trustedKeys?: readonly string[] | undefined;
+  /** The budget of a maintenance that names none, in milliseconds above 0, up to 24 h. Default 30,000. */
+  budgetMs?: number | undefined;
 }
 
 export interface ParsedHostOptions {
@@ -72,6 +80,9 @@ export interface ParsedHostOptions {
   readonly residentBytesMax: number;
   readonly graceMs: number;
   readonly snapshotBytesMax: number;
+  /** As they were given. */
+  readonly trustedKeys: readonly string[];
+  readonly budgetMs: number;
 }
 
 export function parseHostOptions(options: HostOptions): ParsedHostOptions {
@@ -86,6 +97,8 @@ export function parseHostOptions(options: HostOptions): ParsedHostOptions {
     residentBytesMax: patchBytes(parsed.patchResidentBytes, 'patchResidentBytes'),
     graceMs: parsed.patchGraceMs,
     snapshotBytesMax: snapshotBytes(parsed.snapshotBytes),
+    trustedKeys: parsed.trustedKeys,
+    budgetMs: parsed.budgetMs,
   };
 }
 

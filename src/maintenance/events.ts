@@ -2,7 +2,10 @@ import type { PatchProgress } from './patch-module.js';
 
 export type MaintenancePhase =
   | 'notify'
+  | 'pre-stage'
   | 'quiesce'
+  | 'shut-down'
+  | 'restart'
   | 'freeze'
   | 'digest-at-halt'
   | 'patch'
@@ -11,6 +14,7 @@ export type MaintenancePhase =
   | 'clock-sync'
   | 'digest-after-release'
   | 'check'
+  | 'commit'
   | 'done';
 
 /** What a maintenance tells while it is under way. */

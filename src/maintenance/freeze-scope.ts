@@ -21,7 +21,7 @@ const clockSyncSchema = z.strictObject({
   slewPpm: z.number(EXPECTED_SLEW).positive(EXPECTED_SLEW).max(100_000, EXPECTED_SLEW).default(500),
 });
 
-const budgetMsSchema = z
+export const budgetMsSchema = z
   .number(EXPECTED_BUDGET)
   .positive(EXPECTED_BUDGET)
   .max(BUDGET_MS_MAX, EXPECTED_BUDGET)
@@ -119,6 +119,11 @@ export class FreezeScope implements Disposable, AsyncDisposable {
   /** Nanoseconds until the deadline; negative once it has passed. */
   get remainingNs(): number {
     return this.#native.remainingNs();
+  }
+
+  /** The number of this freeze, used once in a process: by it a worker sees natively whether it is held. */
+  get generation(): number {
+    return this.#native.token();
   }
 
   /** True once the VMs run again, whoever released them. */

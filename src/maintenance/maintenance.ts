@@ -1,40 +1,38 @@
 import { onAbort, orAborted } from '../base/abort.js';
 import { monotonicNs } from '../base/clock.js';
-import { NS_PER_MS } from '../base/units.js';
+import { StandstillError } from '../base/errors.js';
+import type { ImpactClass } from '../components/manifest.js';
 import { inspectAfterResume } from './after-resume.js';
 import type { MaintenanceEvent, MaintenancePhase } from './events.js';
 import { FreezeScope } from './freeze-scope.js';
-import type { AnnouncedImpact } from './notifier.js';
+import { type ProbeReport, runGuarded } from './health.js';
+import { type HostPatch, hostPatchOf } from './host-patch.js';
+import { Notice } from './notice.js';
 import type { MaintenancePlan } from './options.js';
-import type { PatchPool, PatchSession } from './patch-pool.js';
-import { locatePatch, type PatchSource } from './patch-source.js';
-import { type PatchRun, runPatches } from './patching.js';
-import { type Cuts, untilNow } from './phases.js';
-import { type Prover, proverOf } from './prover.js';
+import type { PatchPool } from './patch-pool.js';
+import { type PatchRun, reapWorkers, runPatches, skipped } from './patching.js';
+import { untilNow } from './phases.js';
+import { assertQualifies, type Candidate, type PlannedMaintenance, planPatches } from './plan.js';
+import { proverOf } from './prover.js';
+import { type Rebooted, restartAll, shutDown } from './reboot.js';
 import type { MaintenanceReport } from './report.js';
-import { buildReport } from './report-builder.js';
+import { buildReport, type Observations } from './report-builder.js';
+import { secondImpact } from './second-impact.js';
+import { controlOf, type Surroundings } from './surroundings.js';
 import { type TickerBaseline, tickerBaseline } from './ticker-impact.js';
+import { UpdateSession } from './update-session.js';
+import { resultOfPatches, resultOfVms } from './verdict.js';
+import { whileFrozen } from './while-frozen.js';
 
-/** The time of a closing digest in the freeze is estimated from the opening one's. */
-const RESERVATION_FACTOR = 1.5;
-/** What is left to the event loop, whose timers cancel the patches: a share of the budget, within bounds. */
-const MARGIN_SHARE = 0.02;
-const MARGIN_MS_MIN = 5;
-const MARGIN_MS_MAX = 250;
-
-interface Quiesced {
-  readonly patches: readonly PatchSource[];
-  readonly baselines: readonly (TickerBaseline | undefined)[];
-}
-
-interface Frozen {
-  readonly cuts: Cuts;
-  readonly runs: readonly PatchRun[];
-}
+/** What was seen while the VMs did not run. */
+type Impact = Pick<Observations, 'records' | 'cuts' | 'runs' | 'lost' | 'rebooted'> & {
+  readonly generation: number | null;
+};
 
 /**
- * The operation, in its order: notify → quiesce → freeze → digest at halt → patches → digest at release → release → clock sync →
- * digest behind the guests → check → report. `stop` ends it from outside, in any phase: the VMs run again and it rejects with the reason.
+ * The operation, in its order: plan → notify → pre-stage → quiesce → freeze → digest at halt → switch → digest at release →
+ * release → clock sync → digest behind the guests → health → commit → report. `stop` ends it from outside, in any phase:
+ * the VMs run again, what was not committed is taken back, and it rejects with the reason.
  */
 export async function performMaintenance(
   plan: MaintenancePlan,
@@ -42,158 +40,218 @@ export async function performMaintenance(
   stop: AbortController,
 ): Promise<MaintenanceReport> {
   const emit = emitterOf(plan, stop);
-  const session = pool.openSession();
-  let impact: AnnouncedImpact | undefined;
+  const phase = (name: MaintenancePhase) => emit({ type: 'phase', phase: name });
   try {
-    impact = await announced(plan, stop.signal, emit);
-    await using prover = proverOf(plan, stop.signal);
-    const around = { session, prover, pool, stop: stop.signal, emit, impact };
-    const result = await freeze(plan, await quiesce(plan, around), around);
-    emit({ type: 'phase', phase: 'done' });
     stop.signal.throwIfAborted();
-    return result;
+    const { plan: planned, candidates } = await planPatches(plan.patches, plan.context);
+    assertQualifies(planned);
+    await using session = pool.openSession();
+    await using update = updateOf(plan, candidates, pool);
+    await using prover = proverOf(plan, stop.signal);
+    const impact = plan.targets.length === 0 ? 'none' : planned.impact;
+    using notice = Notice.announce(plan.notifier, impact, namesOf(plan), expectedSeconds(impact, planned));
+    const patches = candidates.map((candidate) => hostPatchOf(candidate, session, update));
+    const isFree = (patch: HostPatch) => impact === 'none' || patch.impact === 'none';
+    const report = await perform(
+      impact,
+      {
+        ...{ plan, pool, session, prover, update, notice, stop: stop.signal, phase, emit },
+        freePatches: patches.filter(isFree),
+        patches: patches.filter((patch) => !isFree(patch)),
+      },
+      candidates,
+    );
+    phase('done');
+    stop.signal.throwIfAborted();
+    return report;
   } catch (error) {
     // What was stopped fails in many ways; the reason is one.
     stop.signal.throwIfAborted();
     throw error;
-  } finally {
-    impact?.ended();
-    await session.close();
   }
 }
 
-/** Tells the guests, and waits until one of them has acknowledged or the notice has passed. */
-async function announced(
-  { notifier, targets }: MaintenancePlan,
-  stop: AbortSignal,
-  emit: (event: MaintenanceEvent) => void,
-): Promise<AnnouncedImpact | undefined> {
-  if (notifier === undefined) return undefined;
-  stop.throwIfAborted();
-  emit({ type: 'phase', phase: 'notify' });
-  const vms = targets.map(({ name }) => name);
-  const impact = notifier.announce({ vms, impact: 'pause', expectedSeconds: null });
-  try {
-    await impact.due(stop);
-    return impact;
-  } catch (error) {
-    impact.cancelled();
-    throw error;
+async function perform(
+  impact: ImpactClass,
+  around: Surroundings,
+  candidates: readonly Candidate[],
+): Promise<MaintenanceReport> {
+  const { plan, session, update, notice, prover, stop, phase } = around;
+  if (notice !== undefined) phase('notify');
+  const stagesBefore = plan.preStage || impact !== 'pause';
+  if (update !== undefined) {
+    phase('pre-stage');
+    await update.open(stop);
+    if (stagesBefore) await stage(around);
   }
-}
-
-/** Everything that can be done while the guests still run: starting the worker and loading the patches above all. */
-async function quiesce(plan: MaintenancePlan, { session, prover, stop, emit }: Surroundings): Promise<Quiesced> {
-  stop.throwIfAborted();
-  emit({ type: 'phase', phase: 'quiesce' });
-  const patches = await Promise.all(plan.patches.map(locatePatch));
-  for (const patch of patches) await session.load(patch, stop);
+  await notice?.due(stop);
+  phase('quiesce');
+  for (const { source } of candidates) if (source !== undefined) await session.load(source, stop);
+  const freeRuns = await runPatches(around.freePatches, controlOf(around, null));
+  const goesOn = freeRuns.every(({ end }) => end !== undefined && end.error === undefined);
+  const pending = goesOn && impact !== 'none';
+  if (!pending)
+    return await conclude(around, impact, [], {
+      ...NO_IMPACT,
+      runs: [...freeRuns, ...around.patches.map(skipped)],
+      lost: await reapWorkers(session, freeRuns),
+    });
   const baselines = await Promise.all(plan.targets.map(tickerBaseline));
-  await prover.prepare();
+  if (impact === 'pause') await prover.prepare();
+  await beforeFreeze(around);
   stop.throwIfAborted();
-  return { patches, baselines };
+  notice?.started();
+  if (impact === 'reboot') return await conclude(around, impact, baselines, await reboot(around, freeRuns));
+  return await pause(around, freeRuns, baselines, stagesBefore);
 }
 
-interface Surroundings {
-  readonly session: PatchSession;
-  readonly prover: Prover;
-  readonly pool: PatchPool;
-  readonly stop: AbortSignal;
-  readonly emit: (event: MaintenanceEvent) => void;
-  readonly impact: AnnouncedImpact | undefined;
-}
-
-async function freeze(plan: MaintenancePlan, quiesced: Quiesced, around: Surroundings): Promise<MaintenanceReport> {
-  const { stop, session, prover } = around;
-  const phase = (name: MaintenancePhase) => around.emit({ type: 'phase', phase: name });
+/** The freeze. Its scope is left only at the end, since a commit asks for how it ended. */
+async function pause(
+  around: Surroundings,
+  freeRuns: readonly PatchRun[],
+  baselines: readonly (TickerBaseline | undefined)[],
+  isStaged: boolean,
+): Promise<MaintenanceReport> {
+  const { plan, session, update, stop, phase } = around;
   phase('freeze');
   stop.throwIfAborted();
   let frozenScope: FreezeScope | undefined;
   using _release = onAbort(stop, () => frozenScope?.release());
-  around.impact?.started();
   using scope = FreezeScope.begin(plan.targets, plan, (records) => plan.journal('maintenance', records));
   frozenScope = scope;
 
   // What is in here is in the blackout: no more than must be.
-  const frozen = await whileFrozen(scope, plan, quiesced.patches, around, phase);
+  const { cuts, runs: frozenRuns } = await whileFrozen(scope, around, isStaged ? undefined : () => stage(around));
   scope.release();
-  around.impact?.ended();
   phase('release');
-  const lost = await reapWorkers(session, frozen.runs);
+  const runs = [...freeRuns, ...frozenRuns];
+  const lost = await reapWorkers(session, runs);
+  const records = scope.records();
+  // The VMs run; what did not go well is taken back at once.
+  const result = resultOfPatches(runs, lost, records);
+  if (result !== 'done') await update?.rollBack(result);
   stop.throwIfAborted();
 
   phase('clock-sync');
   await orAborted(scope.settled(), stop);
-  phase('digest-after-release');
-  await prover.afterRelease();
-  phase('check');
-  const inspected = await Promise.all(
-    plan.targets.map((vm, index) => inspectAfterResume(vm, quiesced.baselines[index], plan.check, plan, stop)),
-  );
-  stop.throwIfAborted();
   const nowNs = monotonicNs();
-  const records = scope.records().map((record) => untilNow(record, nowNs));
-  return buildReport({ plan, records, ...frozen, proofs: prover.proofs(), lost, inspected });
+  const settled = scope.records().map((record) => untilNow(record, nowNs));
+  const generation = scope.generation;
+  return await conclude(around, 'pause', baselines, { cuts, runs, lost, records: settled, rebooted: [], generation });
 }
 
-async function whileFrozen(
-  scope: FreezeScope,
-  plan: MaintenancePlan,
-  patches: readonly PatchSource[],
-  { session, prover, pool, stop, emit }: Surroundings,
-  phase: (name: MaintenancePhase) => void,
-): Promise<Frozen> {
-  const beganAtNs = monotonicNs();
-  phase('digest-at-halt');
-  await prover.atHalt();
-  const openingDigestEndAtNs = plan.proof === 'none' ? beganAtNs : monotonicNs();
-  stop.throwIfAborted();
-  injectFaults(plan);
-
-  const marginNs = marginMs(plan.budgetMs) * NS_PER_MS;
-  const openingNs = Number(openingDigestEndAtNs - beganAtNs);
-  const closingNs = openingNs * RESERVATION_FACTOR * prover.releaseShare;
-  const closes = closingNs + marginNs < scope.remainingNs;
-  phase('patch');
-  const runs =
-    patches.length === 0
-      ? []
-      : await runPatches(session, patches, {
-          stop,
-          budgetNs: scope.remainingNs - marginNs - (closes ? closingNs : 0),
-          graceMsMax: pool.limits.graceMs,
-          released: () => scope.released,
-          emit,
-        });
-  const patchesEndAtNs = monotonicNs();
-  stop.throwIfAborted();
-
-  phase('digest-at-release');
-  if (closes && !scope.released) await prover.atRelease();
-  const closingDigestEndAtNs = closingNs === 0 ? patchesEndAtNs : monotonicNs();
-  stop.throwIfAborted();
-  const cuts = {
-    openingDigestEndAtNs: plan.proof === 'none' ? undefined : openingDigestEndAtNs,
-    patchesEndAtNs,
-    closingDigestEndAtNs,
-  };
-  return { cuts, runs };
-}
-
-const marginMs = (budgetMs: number): number =>
-  Math.min(MARGIN_MS_MAX, Math.max(MARGIN_MS_MIN, budgetMs * MARGIN_SHARE));
-
-function injectFaults({ faults, targets }: MaintenancePlan): void {
-  for (const fault of faults) targets.find((vm) => vm.name === fault.vm)?.flipBit(fault.gpa, fault.bit);
-}
-
-/** Of the patches whose worker was terminated, those whose worker did not end. The VMs run again by then. */
-async function reapWorkers(session: PatchSession, runs: readonly PatchRun[]): Promise<ReadonlySet<PatchSource>> {
-  const lost = new Set<PatchSource>();
-  for (const { patch, end } of runs) {
-    if (end !== undefined && (await session.reap(end))) lost.add(patch);
+/** Shuts the VMs down, applies what needs that, and starts them again: their memory is lost. */
+async function reboot(around: Surroundings, freeRuns: readonly PatchRun[]): Promise<Impact> {
+  const { plan, session, update, phase } = around;
+  const boots = await Promise.all(plan.targets.map((vm) => plan.bootSnapshotOf(vm)));
+  phase('shut-down');
+  const down = shutDown(plan.targets);
+  let rebooted: readonly Rebooted[];
+  let runs: readonly PatchRun[];
+  try {
+    phase('patch');
+    runs = [...freeRuns, ...(await runPatches(around.patches, controlOf(around, null)))];
+  } finally {
+    phase('restart');
+    rebooted = await restartAll(down, boots);
   }
-  return lost;
+  const lost = await reapWorkers(session, runs);
+  const result = resultOfPatches(runs, lost, []);
+  if (result !== 'done') await update?.rollBack(result);
+  return { ...NO_IMPACT, runs, lost, rebooted };
+}
+
+const NO_IMPACT = { records: [], cuts: undefined, rebooted: [], generation: null } as const;
+
+/** Behind the running VMs: are they well, and so, are the new versions kept? */
+async function conclude(
+  around: Surroundings,
+  impact: ImpactClass,
+  baselines: readonly (TickerBaseline | undefined)[],
+  seen: Impact,
+): Promise<MaintenanceReport> {
+  const { plan, update, notice, prover, stop, phase } = around;
+  if (impact === 'pause') {
+    phase('digest-after-release');
+    await prover.afterRelease();
+  }
+  phase('check');
+  const looksInside = impact === 'none' ? [] : plan.targets;
+  const inspected = await Promise.all(
+    looksInside.map((vm, index) => inspectAfterResume(vm, baselines[index], plan.check, plan, stop)),
+  );
+  const health = await askForHealth(around, impact);
+  stop.throwIfAborted();
+  const observed = {
+    ...{ plan, impact, inspected, health, notice: notice?.report ?? null },
+    ...seen,
+    proofs: impact === 'pause' ? prover.proofs() : [],
+  };
+  const result = resultOfVms(observed);
+  const end = result === 'done' ? await commit(around, seen.generation) : result;
+  if (end !== 'done') await update?.rollBack(end);
+  const second = end === 'done' && impact === 'pause' ? await secondImpact(plan, stop) : null;
+  return buildReport({ ...observed, result: end, update, second });
+}
+
+async function commit(
+  { update, phase }: Surroundings,
+  generation: number | null,
+): Promise<MaintenanceReport['result']> {
+  if (update === undefined) return 'done';
+  phase('commit');
+  const error = await update.commit(generation);
+  if (error === undefined) return 'done';
+  if (error.code === 'ERR_PATCH_BUDGET') return 'aborted: budget';
+  throw error;
+}
+
+async function askForHealth({ plan, update, stop }: Surroundings, impact: ImpactClass): Promise<ProbeReport[]> {
+  const { onAfterResume, hookTimeoutMs: timeoutMs } = plan;
+  const hook = { name: 'onAfterResume', kind: 'hook', timeoutMs } as const;
+  const hooks = onAfterResume === undefined || impact === 'none' ? [] : [{ ...hook, run: onAfterResume }];
+  const probes = plan.probes.map(({ probe, ...rest }) => ({ ...rest, kind: 'probe', run: probe }) as const);
+  const reports: ProbeReport[] = [];
+  for (const guarded of hooks) reports.push(await runGuarded(guarded, namesOf(plan), stop));
+  reports.push(...(await Promise.all(probes.map((guarded) => runGuarded(guarded, namesOf(plan), stop)))));
+  if (update === undefined || update.outcome !== undefined) return reports;
+  const beganAtNs = monotonicNs();
+  const error = await update.check(stop);
+  const durationNs = Number(monotonicNs() - beganAtNs);
+  return [
+    ...reports,
+    {
+      name: 'components',
+      ok: error === undefined,
+      durationNs,
+      error: error === undefined ? null : { code: error.code, message: error.message },
+    },
+  ];
+}
+
+async function beforeFreeze({ plan, stop }: Surroundings): Promise<void> {
+  const { onBeforeFreeze: run, hookTimeoutMs: timeoutMs } = plan;
+  if (run === undefined) return;
+  const { error } = await runGuarded({ name: 'onBeforeFreeze', kind: 'hook', timeoutMs, run }, namesOf(plan), stop);
+  if (error !== null) throw new StandstillError(error.code, error.message);
+}
+
+async function stage({ update, emit, stop }: Surroundings): Promise<void> {
+  await update?.stage(stop, (progress) => emit({ type: 'patch-progress', patch: 'staging', ...progress }));
+}
+
+function updateOf(plan: MaintenancePlan, candidates: readonly Candidate[], pool: PatchPool): UpdateSession | undefined {
+  const bundles = candidates.flatMap(({ bundle }) => (bundle === undefined ? [] : [bundle]));
+  if (bundles.length === 0) return undefined;
+  return new UpdateSession(plan.context.store.root, bundles, plan.context.trustedKeys, pool.limits);
+}
+
+const namesOf = ({ targets }: MaintenancePlan): string[] => targets.map(({ name }) => name);
+
+/** Unknown where a module is among the patches, or memory is to be read, of which nobody knows how long it takes. */
+function expectedSeconds(impact: ImpactClass, { patches, expectedBlackoutMs }: PlannedMaintenance): number | null {
+  if (impact !== 'pause' || patches.some(({ kind }) => kind === 'module') || patches.length === 0) return null;
+  return Math.ceil(expectedBlackoutMs / 1000);
 }
 
 function emitterOf(plan: MaintenancePlan, stop: AbortController): (event: MaintenanceEvent) => void {

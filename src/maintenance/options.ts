@@ -1,10 +1,13 @@
 import { z } from 'zod';
+import type { VmSnapshot } from '../snapshot/snapshot.js';
 import type { EmulatedVm } from '../vm/emulated-vm.js';
 import type { Vm } from '../vm/vm.js';
 import type { MaintenanceEvent } from './events.js';
 import { type FreezeJournal, type FreezeSettings, freezeFields } from './freeze-scope.js';
+import { guardTimeoutSchema, type Hook, hookSchema, type Probe, probeSchema } from './health.js';
 import type { ImpactNotifier } from './notifier.js';
 import { type PatchSpec, patchSchema } from './patch-source.js';
+import type { PlanningContext } from './plan.js';
 import type { Proof } from './proof.js';
 
 const SAMPLE_SHARE_DEFAULT = 0.1;
@@ -12,6 +15,11 @@ const EXPECTED_PROOF = "'deferred', 'full', 'sampled' or 'none'";
 const EXPECTED_SHARE = 'a number above 0, up to 1';
 const EXPECTED_SEED = 'a whole number from 0 to 2^53 − 1';
 const EXPECTED_ADDRESS = 'a whole number, 0 or more';
+const EXPECTED_LAG = 'milliseconds above 0';
+const EXPECTED_MS = 'milliseconds up to 86400000';
+const DAY_MS = 24 * 3_600_000;
+const HOOK_TIMEOUT_MS_DEFAULT = 10_000;
+const CLOCK_LAG_MS_MAX_DEFAULT = 100;
 const EXPECTED_BIT = 'a whole number from 0 to 7';
 
 const faultSchema = z.strictObject({
@@ -19,6 +27,13 @@ const faultSchema = z.strictObject({
   vm: z.string('the name of a VM'),
   gpa: z.number(EXPECTED_ADDRESS).int(EXPECTED_ADDRESS).nonnegative(EXPECTED_ADDRESS),
   bit: z.number(EXPECTED_BIT).int(EXPECTED_BIT).min(0, EXPECTED_BIT).max(7, EXPECTED_BIT),
+});
+
+const isNotifier = (value: unknown) => typeof (value as ImpactNotifier | null)?.announce === 'function';
+
+const secondImpactSchema = z.strictObject({
+  afterMs: z.number(EXPECTED_MS).min(0, EXPECTED_MS).max(DAY_MS, EXPECTED_MS),
+  durationMs: z.number(EXPECTED_MS).positive(EXPECTED_MS).max(DAY_MS, EXPECTED_MS),
 });
 
 /** `vms` are the host's to look up, so they are checked there. */
@@ -32,6 +47,15 @@ export const maintenanceSchema = z.strictObject({
   check: z.boolean('true or false').default(true),
   faults: z.array(faultSchema, 'an array of faults').default([]),
   signal: z.instanceof(AbortSignal, { error: 'an AbortSignal' }).optional(),
+  allowReboot: z.boolean('true or false').default(false),
+  preStage: z.boolean('true or false').default(true),
+  probes: z.array(probeSchema, 'an array of probes').default([]),
+  onBeforeFreeze: hookSchema.optional(),
+  onAfterResume: hookSchema.optional(),
+  hookTimeoutMs: guardTimeoutSchema.default(HOOK_TIMEOUT_MS_DEFAULT),
+  clockLagMsMax: z.number(EXPECTED_LAG).positive(EXPECTED_LAG).default(CLOCK_LAG_MS_MAX_DEFAULT),
+  secondImpact: secondImpactSchema.optional(),
+  notifier: z.custom<ImpactNotifier>(isNotifier, 'a notifier').optional(),
   onEvent: z.custom<(event: MaintenanceEvent) => void>((value) => typeof value === 'function', 'a function').optional(),
 });
 
@@ -51,7 +75,10 @@ export interface FlipBitFault {
 export interface MaintenanceOptions extends FreezeSettings {
   /** Default: every VM of the host that is not closed. */
   vms?: readonly Vm[] | undefined;
-  /** Applied in this order, one after the other; none runs after one that failed. Default: none. */
+  /**
+   * Modules and bundles, applied in this order, one after the other, but each bundle behind those that it depends on;
+   * none runs after one that failed. All bundles are kept, or none. Default: none.
+   */
   patches?: readonly PatchSpec[] | undefined;
   /** How memory is proved. Default 'deferred': all of it, for a blackout in proportion to the pages written last. */
   proof?: Proof | undefined;
@@ -65,6 +92,24 @@ export interface MaintenanceOptions extends FreezeSettings {
   faults?: readonly FlipBitFault[] | undefined;
   /** Aborting it resumes the VMs at once, whatever the phase, and the operation rejects with ERR_ABORTED. */
   signal?: AbortSignal | undefined;
+  /** Let a patch of class 'reboot' restart the VMs: their memory is then lost. Default false: it is refused. */
+  allowReboot?: boolean | undefined;
+  /** Extract and verify bundles before the freeze. Default true; false shows what that saves. */
+  preStage?: boolean | undefined;
+  /** Asked after the resume whether all is well. What does not hold takes the bundles back. Default: none. */
+  probes?: readonly Probe[] | undefined;
+  /** Awaited right before the freeze. Where it throws or hangs, nothing is frozen: ERR_HOOK_FAILED, ERR_HOOK_TIMEOUT. */
+  onBeforeFreeze?: Hook | undefined;
+  /** Awaited once the VMs run again with their clocks right. Where it throws or hangs, the bundles are taken back. */
+  onAfterResume?: Hook | undefined;
+  /** Of each of the two, in milliseconds above 0, up to an hour; default 10,000. */
+  hookTimeoutMs?: number | undefined;
+  /** How far a clock that was stepped may be off afterwards, in milliseconds; default 100. */
+  clockLagMsMax?: number | undefined;
+  /** Freezes the VMs once more, as a cloud may while its event is Started: so long after the resume, for so long. */
+  secondImpact?: { afterMs: number; durationMs: number } | undefined;
+  /** Told of the impact before it happens; the freeze waits until it is due. Default: nobody is told. */
+  notifier?: ImpactNotifier | undefined;
   /**
    * Called synchronously as things happen, some of it inside the blackout: return quickly. What it throws aborts the
    * maintenance, which then rejects with it.
@@ -72,10 +117,11 @@ export interface MaintenanceOptions extends FreezeSettings {
   onEvent?: ((event: MaintenanceEvent) => void) | undefined;
 }
 
-/** What the operation works on: options that are valid, and the VMs they mean. */
+/** What the operation works on: options that are valid, the VMs they mean, and what is to be done. */
 export interface MaintenancePlan extends ParsedMaintenance {
   readonly targets: readonly EmulatedVm[];
+  readonly context: PlanningContext;
   readonly journal: FreezeJournal;
-  /** Tells guests of it, and waits until it may begin. Undefined: nobody is told. */
-  readonly notifier: ImpactNotifier | undefined;
+  /** The state in which a VM boots. */
+  readonly bootSnapshotOf: (vm: EmulatedVm) => Promise<VmSnapshot>;
 }

@@ -13,11 +13,6 @@ export type PatchRequest =
       readonly port: MessagePort;
     };
 
-/** What it answers. `resultJson` is absent where the patch returned nothing; `endedAtNs` is on CLOCK_MONOTONIC. */
-export type PatchResponse =
-  | { readonly ok: true; readonly resultJson: string | undefined; readonly endedAtNs: bigint }
-  | { readonly ok: false; readonly error: 'invalid' | 'failed'; readonly message: string };
-
 export const CANCEL = 'standstill.cancel';
 
 /** The progress in a message from a patch, which may have posted anything. */

@@ -64,7 +64,7 @@ export class PatchPool {
  * The patches of one maintenance: loaded before the freeze, run in order inside of it, in one worker thread. One thread
  * is enough: patches go one after the other, and none runs after one that lost its worker.
  */
-export class PatchSession {
+export class PatchSession implements AsyncDisposable {
   readonly #owner: PatchPool;
   readonly #abandon: (worker: Worker) => void;
   #pool: Piscina | undefined;
@@ -112,13 +112,13 @@ export class PatchSession {
     return true;
   }
 
-  async close(): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
     await this.#pool?.destroy();
   }
 
   /** Made when the first patch is loaded: a maintenance without patches needs no thread. */
   #workers(): Piscina {
-    this.#pool ??= createWorkers(this.#owner.limits.heapBytesMax);
+    this.#pool ??= createWorkers(WORKER_PATH, this.#owner.limits.heapBytesMax);
     return this.#pool;
   }
 
@@ -127,9 +127,10 @@ export class PatchSession {
   }
 }
 
-function createWorkers(heapBytesMax: number): Piscina {
+/** One thread at a time, made at its first task. */
+export function createWorkers(filename: string, heapBytesMax: number): Piscina {
   const workers = new Piscina({
-    filename: WORKER_PATH,
+    filename,
     minThreads: 0,
     maxThreads: 1,
     idleTimeout: Number.POSITIVE_INFINITY,

@@ -7,7 +7,9 @@ import { StandstillError, show, unexpected } from '../base/errors.js';
 const EXPECTED_MODULE = 'a path or a file URL of a patch module';
 
 const moduleSchema = z.union([z.string().min(1), z.instanceof(URL)], EXPECTED_MODULE);
-const EXPECTED_PATCH = `${EXPECTED_MODULE}, or an object with one as its module`;
+const EXPECTED_PATCH = `${EXPECTED_MODULE}, an object with one as its module, or one with a patch bundle`;
+/** What a path ends in where it names a bundle. */
+const BUNDLE_PATH = /\.(tar|tgz|tar\.gz|tar\.zst)$/;
 
 export const patchSchema = z.union(
   [
@@ -17,14 +19,22 @@ export const patchSchema = z.union(
       name: z.string('text').min(1, 'text').optional(),
       options: z.unknown().optional(),
     }),
+    z.strictObject({ bundle: moduleSchema }),
   ],
   EXPECTED_PATCH,
 );
 
-/** A patch as a user names it: its module alone, or with a name for the report and with options. */
+/**
+ * A patch as a user names it: a module or a bundle (a path that ends in .tar, .tgz, .tar.gz or .tar.zst) alone, or a
+ * module with a name for the report and with options.
+ */
 export type PatchSpec =
   | string
   | URL
+  | {
+      /** The path of a patch bundle, whatever it ends in, or its file URL. */
+      bundle: string | URL;
+    }
   | {
       /** A path, relative to the working directory, or a file URL. */
       module: string | URL;
@@ -34,6 +44,15 @@ export type PatchSpec =
       options?: unknown;
     };
 
+export type ModuleSpec = Exclude<PatchSpec, { bundle: unknown }>;
+
+/** Which kind of patch is meant: the path of a bundle, or a module. */
+export function kindOf(spec: PatchSpec): { readonly bundle: string } | { readonly module: ModuleSpec } {
+  if (typeof spec === 'object' && 'bundle' in spec) return { bundle: modulePath(spec.bundle) };
+  const isPath = typeof spec === 'string' || spec instanceof URL;
+  return isPath && BUNDLE_PATH.test(String(spec)) ? { bundle: modulePath(spec) } : { module: spec };
+}
+
 /** A patch whose module is known to be a file. */
 export interface PatchSource {
   readonly name: string;
@@ -42,7 +61,7 @@ export interface PatchSource {
 }
 
 /** Rejects with ERR_PATCH_NOT_FOUND where the module is no file, ERR_INVALID_OPTION where its options cannot be cloned. */
-export async function locatePatch(spec: PatchSpec): Promise<PatchSource> {
+export async function locatePatch(spec: ModuleSpec): Promise<PatchSource> {
   const detailed = typeof spec === 'string' || spec instanceof URL ? { module: spec } : spec;
   const path = modulePath(detailed.module);
   const found = await stat(path).catch(() => undefined);

@@ -2,8 +2,10 @@ import { MessageChannel, receiveMessageOnPort, type Worker } from 'node:worker_t
 import type { Piscina } from 'piscina';
 import { monotonicNs } from '../base/clock.js';
 import { isStandstillError, messageOf, StandstillError } from '../base/errors.js';
+import type { TaskResponse } from '../base/task-response.js';
+import type { UpdateRequest } from '../components/update-messages.js';
 import { watchResidentMemory } from './memory-watch.js';
-import { CANCEL, type PatchRequest, type PatchResponse, progressOf } from './patch-messages.js';
+import { CANCEL, type PatchRequest, progressOf } from './patch-messages.js';
 import type { PatchProgress } from './patch-module.js';
 
 export interface TaskControl {
@@ -16,7 +18,7 @@ export interface TaskControl {
 }
 
 /** The request as its caller knows it; the port is the task's own. */
-export type TaskRequest = WithoutPort<PatchRequest>;
+export type TaskRequest = WithoutPort<PatchRequest | UpdateRequest>;
 type WithoutPort<T> = T extends unknown ? Omit<T, 'port'> : never;
 
 export interface TaskEnd {
@@ -35,7 +37,7 @@ export interface TaskEnd {
 export async function runTask(pool: Piscina, request: TaskRequest, control: TaskControl): Promise<TaskEnd> {
   const { port1, port2 } = new MessageChannel();
   const terminate = new AbortController();
-  const answer: Promise<PatchResponse> = pool.run(
+  const answer: Promise<TaskResponse> = pool.run(
     { ...request, port: port2 },
     { transferList: [port2], signal: terminate.signal },
   );
@@ -75,9 +77,9 @@ export async function runTask(pool: Piscina, request: TaskRequest, control: Task
 }
 
 /** A patch that threw after it was told to stop was cancelled; one that still got done, got done. */
-function endOf(response: PatchResponse, cancel: AbortSignal): Omit<TaskEnd, 'terminated'> {
+function endOf(response: TaskResponse, cancel: AbortSignal): Omit<TaskEnd, 'terminated'> {
   if (response.ok) return { endedAtNs: response.endedAtNs, resultJson: response.resultJson, error: undefined };
-  const code = response.error === 'invalid' ? 'ERR_PATCH_INVALID' : 'ERR_PATCH_FAILED';
+  const code = response.code ?? (response.error === 'invalid' ? 'ERR_PATCH_INVALID' : 'ERR_PATCH_FAILED');
   const error = cancel.aborted ? reasonOf(cancel) : new StandstillError(code, response.message);
   return { endedAtNs: monotonicNs(), resultJson: undefined, error };
 }

@@ -1,17 +1,18 @@
 import { monotonicNs } from '../base/clock.js';
 import { messageOf } from '../base/errors.js';
-import { CANCEL, type PatchRequest, type PatchResponse } from './patch-messages.js';
+import type { TaskResponse } from '../base/task-response.js';
+import { CANCEL, type PatchRequest } from './patch-messages.js';
 import type { PatchModule } from './patch-module.js';
 
 // Standard output belongs to the program that uses the library: `--json` prints exactly one object.
 process.stdout.write = process.stderr.write.bind(process.stderr);
 
 /** Runs in the worker thread, called by piscina. A patch's own failure is an answer, so a rejection means a lost worker. */
-export default async function handle(request: PatchRequest): Promise<PatchResponse> {
+export default async function handle(request: PatchRequest): Promise<TaskResponse> {
   return request.kind === 'load' ? load(request.url) : run(request);
 }
 
-async function load(url: string): Promise<PatchResponse> {
+async function load(url: string): Promise<TaskResponse> {
   try {
     const patch = await importPatch(url);
     if (typeof patch === 'function') return done(undefined);
@@ -21,7 +22,7 @@ async function load(url: string): Promise<PatchResponse> {
   }
 }
 
-async function run(request: Extract<PatchRequest, { kind: 'run' }>): Promise<PatchResponse> {
+async function run(request: Extract<PatchRequest, { kind: 'run' }>): Promise<TaskResponse> {
   const { port, hostDirectory } = request;
   const cancel = new AbortController();
   port.on('message', (message) => {
@@ -40,6 +41,6 @@ async function run(request: Extract<PatchRequest, { kind: 'run' }>): Promise<Pat
 
 const importPatch = async (url: string) => (await import(url)).default;
 
-const done = (resultJson: string | undefined): PatchResponse => ({ ok: true, resultJson, endedAtNs: monotonicNs() });
+const done = (resultJson: string | undefined): TaskResponse => ({ ok: true, resultJson, endedAtNs: monotonicNs() });
 
-const invalid = (message: string): PatchResponse => ({ ok: false, error: 'invalid', message });
+const invalid = (message: string): TaskResponse => ({ ok: false, error: 'invalid', message });

@@ -28,7 +28,11 @@ export interface Cuts {
 export const allHaltedAt = (records: readonly FreezeRecord[]): bigint =>
   records.map((record) => record.observedAtNs).reduce(later, 0n);
 
-const NO_PHASES: Phases = { requestNs: 0, haltNs: 0, digestNs: 0, patchNs: 0, resumeNs: 0, syncNs: 0 };
+/** When the first VM of a freeze was released; 0 where none was. */
+export const releasedAt = (records: readonly FreezeRecord[]): bigint =>
+  records.map((record) => record.releasedAtNs).reduce((a, b) => (a !== 0n && (b === 0n || a < b) ? a : b), 0n);
+
+export const NO_PHASES: Phases = { requestNs: 0, haltNs: 0, digestNs: 0, patchNs: 0, resumeNs: 0, syncNs: 0 };
 
 /**
  * One VM's phases. Where the deadline released it before a part was over, that part ends at its release, and what came

@@ -10,9 +10,10 @@ export type Proof = 'deferred' | 'full' | 'sampled' | 'none';
 
 /**
  * 'preserved': the bytes read at the release equal those read at the halt. 'changed': they do not. 'unproven': nothing
- * was compared, by the user's wish, for want of time, or because the guest ran before the closing digest was done.
+ * was compared, by the user's wish, for want of time, or because the guest ran before the closing digest was done. 'lost': the VM was restarted, as the
+ * patch needed and its user allowed.
  */
-export type MemoryVerdict = 'preserved' | 'changed' | 'unproven';
+export type MemoryVerdict = 'preserved' | 'changed' | 'unproven' | 'lost';
 
 export interface ChangedPages {
   /** How many of the pages read differ. */

@@ -1,7 +1,13 @@
 import type { ErrorCode } from '../base/error-codes.js';
+import type { ImpactClass } from '../components/manifest.js';
 import type { ResumedBy, SyncMode } from '../native/contract.js';
+import type { ProbeReport } from './health.js';
+import type { NoticeReport } from './notice.js';
 import type { Phases } from './phases.js';
 import type { MemoryProof, Proof } from './proof.js';
+import type { SecondImpactReport } from './second-impact.js';
+import type { UpdateOutcome } from './update-session.js';
+import type { MaintenanceResult } from './verdict.js';
 
 export const REPORT_SCHEMA_VERSION = 1;
 
@@ -15,6 +21,10 @@ export interface MaintenanceReport {
   ok: boolean;
   /** Why it is not ok, a sentence each. */
   problems: string[];
+  /** How it ended. */
+  result: MaintenanceResult;
+  /** What it did to the VMs. */
+  impact: ImpactClass;
   /** Chooses the pages of a sampled proof. */
   seed: number;
   budgetMs: number;
@@ -25,6 +35,27 @@ export interface MaintenanceReport {
   proof: Proof;
   vms: VmReport[];
   patches: PatchReport[];
+  /** The update of the host's components; null where there was no bundle. */
+  update: UpdateReport | null;
+  /** What hooks and probes said after the resume, and whether the new components are whole. */
+  health: ProbeReport[];
+  /** How guests were told; null where they were not. */
+  notice: NoticeReport | null;
+  /** The freeze that followed; null where none was asked for, or the maintenance was aborted before. */
+  secondImpact: SecondImpactReport | null;
+}
+
+/** All bundles of a maintenance together. */
+export interface UpdateReport {
+  /** Its name in the journal of the component store. */
+  id: string;
+  outcome: UpdateOutcome;
+  /** Extracting, verifying and placing the new versions. */
+  stagingNs: number;
+  /** True where that was done inside the blackout. */
+  stagedInFreeze: boolean;
+  /** What staging before the freeze has spared the VMs of blackout. */
+  savedNs: number;
 }
 
 export interface VmReport extends MemoryProof {
@@ -48,6 +79,10 @@ export interface VmReport extends MemoryProof {
   /** Host wall clock − guest wall clock, just before and after the synchronisation. */
   clockLagBeforeNs: number;
   clockLagAfterNs: number;
+  /** True where it was stepped and is further off than it may be. */
+  clockOff: boolean;
+  /** True for a VM that was shut down and started again: its blackout is the time between, its memory is lost. */
+  rebooted: boolean;
   /** How the clock was synchronised: 'slew' where a step would have gone backward. */
   syncedBy: SyncMode;
   resumedBy: ResumedBy | null;
@@ -70,11 +105,15 @@ export interface TickerImpact {
   exact: boolean | null;
 }
 
-/** 'applied': done. 'failed': its own fault. 'cancelled': the budget ran out. 'abandoned': cancelled, and still alive. */
-export type PatchStatus = 'applied' | 'failed' | 'cancelled' | 'abandoned' | 'skipped';
+/** 'rolled-back': applied, and taken back. 'applied': done. 'failed': its own fault. 'cancelled': the budget ran out. 'abandoned': cancelled, and still alive. */
+export type PatchStatus = 'applied' | 'rolled-back' | 'failed' | 'cancelled' | 'abandoned' | 'skipped';
 
 export interface PatchReport {
   name: string;
+  kind: 'module' | 'bundle';
+  impact: ImpactClass;
+  /** Of a bundle: what it was to change. Null for a module. */
+  component: { name: string; from: string; to: string } | null;
   ok: boolean;
   status: PatchStatus;
   durationNs: number;
@@ -88,6 +127,7 @@ export interface PatchReport {
 /** The sentences that keep a maintenance from being ok. */
 export function problemsOf(report: Omit<MaintenanceReport, 'ok' | 'problems'>): string[] {
   const problems = report.vms.flatMap((vm) => vmProblems(vm).map((problem) => `${vm.name}: ${problem}`));
+  for (const { ok, error } of report.health) if (!ok && error !== null) problems.push(error.message);
   if (!report.budgetKept) {
     problems.push(`the deadline of ${report.budgetMs} ms released the VMs before the maintenance was done`);
   }
@@ -101,6 +141,7 @@ function vmProblems(vm: VmReport): string[] {
   const problems: string[] = [];
   if (vm.memory === 'changed') problems.push(changedProblem(vm));
   if (vm.memory === 'unproven') problems.push('memory is unproven');
+  if (vm.clockOff) problems.push(`its clock is off by ${vm.clockLagAfterNs} ns after the synchronisation`);
   if (vm.stepsBefore !== vm.stepsAfter) problems.push(`took ${vm.stepsAfter - vm.stepsBefore} steps while frozen`);
   if (vm.invariantsOk === false) problems.push(`guest invariant violated: ${vm.violation}`);
   if (vm.ticker?.exact === false) {

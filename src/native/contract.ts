@@ -343,12 +343,17 @@ export interface NativeFreezeRecord {
   resumedBy: ResumedBy | null;
 }
 
+/** How a freeze stands: 'released' by its caller, 'expired' by its deadline; 'unknown' where its object is gone. */
+export type FenceState = 'unknown' | 'beginning' | 'held' | 'released' | 'expired';
+
 export interface NativeFreeze {
   /** Idempotent; releases what the deadline has not released yet. Waits for the readers' current chunk at most. */
   release(): void;
   /** Nanoseconds until the deadline; negative once it has passed. */
   remainingNs(): number;
   readonly released: boolean;
+  /** Its generation: 1 or more, used once in a process. */
+  token(): number;
   /** Resolves when every VM runs again (or was left halted) and its clock is synchronised, whoever released it. */
   settled(): Promise<void>;
   records(): NativeFreezeRecord[];
@@ -373,6 +378,8 @@ export interface Addon extends NativeSnapshotFiles, NativeProcesses {
   restoreVm(config: NativeRestoreConfig, snapshot: NativeSnapshot, progress: NativeProgress): Promise<NativeVm>;
   /** All requests first, then the waits; on failure everything is as before. ERR_BUSY: a VM is in a freeze already. */
   freeze(vms: NativeVm[], options: NativeFreezeOptions): NativeFreeze;
+  /** In any environment of the process; 'held' said after an act: no guest of that freeze had run by then. */
+  freezeState(token: number): FenceState;
   crc64(previous: bigint, data: Uint8Array): bigint;
   engineInfo(): NativeEngineInfo;
   /** Only in the control build used by tests: arms one deliberate defect (docs/ARCHITECTURE.md, "Controls"). */

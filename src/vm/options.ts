@@ -23,6 +23,7 @@ export const vmFields = {
   seed: seedSchema,
   dutyCycle: z.number(EXPECTED_DUTY_CYCLE).positive(EXPECTED_DUTY_CYCLE).max(1, EXPECTED_DUTY_CYCLE).default(1),
   prefault: z.boolean('true or false').default(false),
+  pinned: z.boolean('true or false').default(false),
 };
 
 const vmOptionsSchema = z.strictObject({
@@ -49,6 +50,8 @@ export interface VmOptions {
   dutyCycle?: number | undefined;
   /** Touch all of RAM at creation, so that no first touch disturbs a measurement. Default false. */
   prefault?: boolean | undefined;
+  /** No maintenance pauses or restarts it: patches that need to are refused while it is among the VMs. Default false. */
+  pinned?: boolean | undefined;
 }
 
 /** Apply defaults → validate → interpret. `fallbackName` serves where the options name no VM. */

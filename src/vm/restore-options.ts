@@ -18,6 +18,7 @@ const restoreFields = {
   name: vmFields.name,
   dutyCycle: vmFields.dutyCycle,
   seed: vmFields.seed.optional(),
+  pinned: vmFields.pinned,
   ...progressFields,
 };
 const restoreSchema = z.strictObject({ ...restoreFields, prefault: vmFields.prefault });
@@ -33,6 +34,8 @@ export interface RestoreOptions extends ProgressOptions {
   seed?: number | bigint | undefined;
   /** Touch all of RAM at creation. Default false. */
   prefault?: boolean | undefined;
+  /** As that of a created VM. Default false. */
+  pinned?: boolean | undefined;
 }
 
 /** How clones begin. `name` is what their names begin with; with `seed`, clone k (from 0) goes on with seed + k. */

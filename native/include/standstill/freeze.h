@@ -1,5 +1,6 @@
 // Freeze: a bounded scope in which a set of VMs stands still, its memory left in place. Whatever
-// leaves it, the caller or the deadline, resumes exactly the VMs that ran before.
+// leaves it, the caller or the deadline, resumes exactly the VMs that ran before. Its fence says
+// so to others before the first guest runs.
 //
 //   Begin: clean maps reserved → all requests → all halts seen → epochs ended, deadline armed
 //   Release: leases revoked → clocks run → guests run → clocks synchronised, at once or later
@@ -18,6 +19,7 @@
 #include <vector>
 
 #include "standstill/clock_page.h"
+#include "standstill/freeze_fence.h"
 #include "standstill/status.h"
 #include "standstill/vm.h"
 
@@ -57,6 +59,7 @@ class Freeze : public std::enable_shared_from_this<Freeze> {
   ~Freeze();
 
   void Release() { ReleaseBy(ResumedBy::kCaller); }
+  uint64_t token() const { return fence_->token(); }
   bool released() const;
   int64_t RemainingNs() const;  // until the deadline; negative once it has passed
   // Calls back once, when every VM is released and synchronised: at once, or from the timer thread.
@@ -71,13 +74,15 @@ class Freeze : public std::enable_shared_from_this<Freeze> {
     FreezeRecord record;
   };
 
-  explicit Freeze(const FreezeOptions& options) : options_(options) {}
+  explicit Freeze(const FreezeOptions& options)
+      : options_(options), fence_(FreezeFence::Create()) {}
   Status HaltAll(size_t* culprit);
   static void GiveBack(Member& member, const Freeze& freeze);
   void ReleaseBy(ResumedBy by);
   void Synchronise();
 
   const FreezeOptions options_;
+  const std::unique_ptr<FreezeFence> fence_;  // its own ordering
   int64_t deadline_ns_ = 0;
   std::pair<int64_t, uint64_t> timer_{};
   mutable std::mutex mutex_;

@@ -30,6 +30,9 @@ describe.each([40, 60, 80, 100, 200])('at %d columns', (columns) => {
   it('fits, with a row for each VM and patch', () => {
     const patch = {
       name: 'p',
+      kind: 'module',
+      impact: 'pause',
+      component: null,
       ok: true,
       status: 'applied',
       durationNs: 200,

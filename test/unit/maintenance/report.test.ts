@@ -37,6 +37,9 @@ it('names a missed budget and each patch that was not applied', () => {
   const error = { code: 'ERR_PATCH_FAILED', message: 'no space' } as const;
   const patch = {
     name: 'p',
+    kind: 'module',
+    impact: 'pause',
+    component: null,
     ok: false,
     status: 'failed',
     durationNs: 1,

@@ -1,0 +1,31 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isStandstillError } from '../base/errors.js';
+import { FreezeScope } from './freeze-scope.js';
+import type { MaintenancePlan } from './options.js';
+import { blackoutOf } from './phases.js';
+
+export interface SecondImpactReport {
+  durationMs: number;
+  /** By VM. */
+  blackoutNs: Record<string, number>;
+}
+
+/** Freezes the VMs once more, for a given time: its deadline resumes them. Null where none is asked for. */
+export async function secondImpact(plan: MaintenancePlan, stop: AbortSignal): Promise<SecondImpactReport | null> {
+  if (plan.secondImpact === undefined) return null;
+  const { afterMs, durationMs } = plan.secondImpact;
+  await sleep(afterMs, undefined, { signal: stop }).catch((error) => {
+    if (!isStandstillError(stop.reason)) throw error;
+    throw stop.reason;
+  });
+  const targets = plan.targets.filter((vm) => vm.state !== 'closed');
+  await using scope = FreezeScope.begin(targets, { ...plan, budgetMs: durationMs }, (records) =>
+    plan.journal('maintenance', records),
+  );
+  const aborted = () => scope.release();
+  stop.addEventListener('abort', aborted, { once: true });
+  await scope.settled();
+  stop.removeEventListener('abort', aborted);
+  const blackouts = scope.records().map((record) => [record.name, blackoutOf(record)] as const);
+  return { durationMs, blackoutNs: Object.fromEntries(blackouts) };
+}

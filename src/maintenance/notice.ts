@@ -1,3 +1,4 @@
+import { orAborted } from '../base/abort.js';
 import { monotonicNs } from '../base/clock.js';
 import type { ImpactClass } from '../components/manifest.js';
 import type { AnnouncedImpact, ImpactNotifier } from './notifier.js';
@@ -37,7 +38,7 @@ export class Notice implements Disposable {
   }
 
   async due(stop: AbortSignal): Promise<void> {
-    const dueBy = await this.#impact.due(stop);
+    const dueBy = await orAborted(this.#impact.due(stop), stop);
     this.#report = { dueBy, waitedNs: Number(monotonicNs() - this.#announcedAtNs) };
   }
 

@@ -44,7 +44,7 @@ const LIBRARY = {
     'base',
     '.',
   ],
-  bench: ['host', 'maintenance', 'scheduled-events', 'components', 'vm', 'snapshot', 'native', 'base'],
+  bench: ['fleet', 'host', 'maintenance', 'scheduled-events', 'components', 'vm', 'snapshot', 'native', 'base'],
   fleet: ['host', 'maintenance', 'scheduled-events', 'components', 'vm', 'snapshot', 'native', 'base'],
   host: ['maintenance', 'process', 'scheduled-events', 'components', 'vm', 'snapshot', 'native', 'base'],
   'scheduled-events': ['base'],

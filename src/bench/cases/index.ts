@@ -14,6 +14,7 @@ import { qemuSnapshots } from './qemu-snapshots.js';
 import { restoreFile } from './restore-file.js';
 import { resume } from './resume.js';
 import { rollback } from './rollback.js';
+import { rollout } from './rollout.js';
 import { snapshotDifferential } from './snapshot-differential.js';
 import { snapshotFull } from './snapshot-full.js';
 import { snapshotLive } from './snapshot-live.js';
@@ -36,6 +37,7 @@ export const CASES: readonly BenchCase[] = [
   memory,
   dirtyShare,
   deadline,
+  rollout,
   cycles,
   qemuSnapshots,
 ];

@@ -13,6 +13,9 @@ function vitest(name, ...args) {
   return { commands: [['npx', 'vitest', 'run', ...args, ...reporters]], count: () => countVitest(file) };
 }
 
+/** What the stage `bench` writes and `gate` judges. */
+const benchResult = join('build-tests', 'bench.json');
+
 /** What a stage counted: tests passed and failed, and the skipped ones by name with their reason. */
 const nothing = { passed: 0, failed: 0, skipped: [] };
 
@@ -164,5 +167,28 @@ export const STAGES = [
     commands: [[join('build-tests', 'plain', 'standstill_soak'), '--cycles', '100000']],
     count: countCommands,
   },
-  { name: 'bench', always: false, commands: [['node', 'bench/main.mjs', '--quick']], count: countCommands },
+  {
+    name: 'bench',
+    always: false,
+    commands: [['node', 'bench/main.mjs', '--quick', '--out', benchResult]],
+    count: countCommands,
+  },
+  {
+    name: 'gate',
+    always: false,
+    commands: [
+      [
+        'node',
+        'dist/cli/main.js',
+        'gate',
+        '--budget',
+        'bench/budgets.yaml',
+        '--head',
+        benchResult,
+        '--undecided',
+        'pass',
+      ],
+    ],
+    count: countCommands,
+  },
 ];

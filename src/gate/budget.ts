@@ -13,6 +13,9 @@ const LIMIT = new RegExp(`${ABSOLUTE.source}|${CALIBRATED.source}`);
 const EXPECTED_LIMIT = "a limit such as '20us', '5 GB/s' or '4x handshake'";
 const CALIBRATION_PERCENTILE = 'p50';
 
+/** Above it, a figure beyond its limit says more of the machine than of the code. */
+const NOISE_SCORE_MAX = 30;
+
 /** A budget file. Its JSON Schema is published as schemas/budgets.schema.json. */
 export const budgetsSchema = z
   .strictObject(
@@ -49,8 +52,8 @@ export const casesOf = (budgets: Budgets): string[] => [
 ];
 
 /**
- * Holds a result against its budgets. A value beyond its limit is a regression unless its own bounds reach the limit:
- * then it is undecided, as is a figure that the result does not have.
+ * Holds a result against its budgets. A value beyond its limit is a regression, unless its own bounds reach the limit or the
+ * machine was disturbed: then it is undecided, as is a figure that the result does not have.
  */
 export function checkBudgets(budgets: Budgets, head: Result, budgetSource: string): GateReport {
   const metrics = [...budgets].map(([name, limit]) => checkOne(name, limit, head));
@@ -74,7 +77,7 @@ function checkOne(name: string, limitText: string, head: Result): MetricVerdict 
   const beyond = (value: number) => (isBetterLower ? value > limit : value < limit);
   const best = isBetterLower ? metric.interval?.low : metric.interval?.high;
   const isOver = beyond(metric.value);
-  const isNoise = isOver && best !== undefined && !beyond(best);
+  const noise = isOver ? noiseOf(head.noiseScore, best !== undefined && !beyond(best)) : null;
   const worseBy = limit > 0 && metric.value > 0 ? (metric.value / limit) ** (isBetterLower ? 1 : -1) - 1 : null;
   const share = worseBy === null ? '' : ` by ${formatShare(Math.abs(worseBy)).slice(1)}`;
   const bound = `${isBetterLower ? 'at most' : 'at least'} ${limitText}`;
@@ -83,7 +86,7 @@ function checkOne(name: string, limitText: string, head: Result): MetricVerdict 
     name,
     unit: metric.unit,
     direction: metric.direction,
-    verdict: isNoise ? 'undecided' : isOver ? 'regression' : 'pass',
+    verdict: noise !== null ? 'undecided' : isOver ? 'regression' : 'pass',
     method: 'budget',
     base: limit,
     head: metric.value,
@@ -92,9 +95,14 @@ function checkOne(name: string, limitText: string, head: Result): MetricVerdict 
     minEffect: null,
     pValue: null,
     values: null,
-    reason: `${shown}: ${isOver ? 'missed' : 'kept'}${share}${isNoise ? ', within its own noise' : ''}`,
-    settledBy: isNoise ? 'more samples, or a quieter machine' : null,
+    reason: `${shown}: ${isOver ? 'missed' : 'kept'}${share}${noise === null ? '' : `, ${noise}`}`,
+    settledBy: noise !== null ? 'more samples, or a quieter machine' : null,
   };
+}
+
+function noiseOf(score: number | null, isWithinBounds: boolean): string | null {
+  if (isWithinBounds) return 'within its own noise';
+  return (score ?? 0) > NOISE_SCORE_MAX ? `on a machine that was disturbed (noise ${score} of 100)` : null;
 }
 
 function missingFigure(name: string, limitText: string, head: Result): MetricVerdict {

@@ -25,6 +25,8 @@ export interface Result {
   readonly format: string;
   /** Equal for results of one machine; null where the format does not tell. */
   readonly machine: string | null;
+  /** How disturbed the machine was meanwhile, 0 to 100; null where the format does not tell. */
+  readonly noiseScore: number | null;
   readonly metrics: ReadonlyMap<string, Metric>;
   /** What the machine can do at best, measured in the same run. */
   readonly calibrations: ReadonlyMap<string, Metric>;
@@ -41,6 +43,7 @@ export const plainResult = (source: string, format: string, metrics: readonly Me
   source,
   format,
   machine: null,
+  noiseScore: null,
   metrics: byName(metrics),
   calibrations: new Map(),
   absent: new Map(),

@@ -12,6 +12,7 @@ const SCALES: Readonly<Record<string, readonly [string, number]>> = {
   sec: ['ns', NS_PER_S],
   seconds: ['ns', NS_PER_S],
   min: ['ns', 60 * NS_PER_S],
+  h: ['ns', 3600 * NS_PER_S],
   b: ['bytes', 1],
   byte: ['bytes', 1],
   bytes: ['bytes', 1],

@@ -265,4 +265,26 @@ describe('standstill gate --budget', TIMEOUT, () => {
       expect(readFileSync(junit, 'utf8')).toMatch(/tests="2" failures="1" errors="0"/);
     });
   });
+
+  it('without --head measures the cases that the budgets name, by standstill bench', async () => {
+    await withBudgets('budgets: { pause-js.p50: 1h, pause-js.p90: 1ns }', async (budgets) => {
+      const { stdout, exitCode } = await gate(['--budget', budgets, '--json']);
+      const { metrics } = JSON.parse(stdout);
+      expect(metrics).toMatchObject([
+        { name: 'pause-js.p50', unit: 'ns', verdict: 'pass', base: 3600e9 },
+        { name: 'pause-js.p90', unit: 'ns' },
+      ]);
+      expect(metrics[1].head).toBeGreaterThan(1);
+      // On a machine that was disturbed, what is missed is undecided.
+      expect([1, 3]).toContain(exitCode);
+    });
+  });
+
+  it('says so where standstill bench does not know the case', async () => {
+    await withBudgets('budgets: { nonsense.p50: 1ms }', async (budgets) => {
+      const { exitCode, stderr } = await gate(['--budget', budgets]);
+      expect(stderr).toContain('Expected standstill bench to measure nonsense but it did not');
+      expect(exitCode).toBe(2);
+    });
+  });
 });

@@ -1,15 +1,14 @@
 import { Command, Option } from 'commander';
-import { isStandstillError, unexpected } from '../../base/errors.js';
+import { unexpected } from '../../base/errors.js';
 import { compareByRuns, ERROR_RATE, PAIRS_MIN, ROUNDS_MAX, SEED_LIMIT, type Side } from '../../gate/ab.js';
 import { type MetricSource, runCommand } from '../../gate/run-command.js';
 import type { GateReport } from '../../gate/verdict.js';
 import { durationMs, wholeNumber } from '../flags.js';
-import { catchInterrupts } from '../interrupt.js';
 import type { Leave } from '../leave.js';
 import { showProgress } from '../progress.js';
 import { terminalOf } from '../terminal.js';
 import { chosenMetrics, type MetricFlags, MIN_EFFECT_PAIRED, minEffects } from './inputs.js';
-import { exitCodeFor, type OutputFlags, plannedOutputs, withGateFlags, writeReport } from './outputs.js';
+import { decideAndReport, type OutputFlags, withGateFlags } from './outputs.js';
 
 const PAIRS_MAX = 10_000;
 const TIMEOUT_MAX_MS = 24 * 3600 * 1000;
@@ -67,7 +66,9 @@ export function abCommand(leave: Leave): Command {
         'random, printed',
       ),
     );
-  return withGateFlags(command, MIN_EFFECT_PAIRED).action((flags: AbFlags) => ab(flags, leave));
+  return withGateFlags(command, MIN_EFFECT_PAIRED).action((flags: AbFlags) =>
+    decideAndReport(flags, leave, (signal) => compare(flags, signal)),
+  );
 }
 
 const number = (names: string, text: string, min: number, max: number): Option =>
@@ -80,20 +81,6 @@ function parseShare(text: string): number {
   const share = Number(/^(\d+(?:\.\d+)?)\s*%$/.exec(text.trim())?.[1]) / 100;
   if (share >= ERROR_RATE_MIN && share <= ERROR_RATE_MAX) return share;
   throw unexpected('ERR_INVALID_OPTION', "a share from 0.1% to 50% such as '1%'", '--error-rate', text);
-}
-
-async function ab(flags: AbFlags, leave: Leave): Promise<void> {
-  const outputs = plannedOutputs(flags);
-  using interrupt = catchInterrupts(() => {});
-  try {
-    const report = await compare(flags, interrupt.signal);
-    await writeReport(report, outputs, flags.color);
-    await leave(exitCodeFor(report, flags.undecided), 0);
-  } catch (error) {
-    if (interrupt.exitCode === undefined || !isStandstillError(error, 'ERR_ABORTED')) throw error;
-    process.stderr.write('Interrupted: the command under way was killed, and nothing was decided.\n');
-    await leave(interrupt.exitCode, 0);
-  }
 }
 
 async function compare(flags: AbFlags, signal: AbortSignal): Promise<GateReport> {

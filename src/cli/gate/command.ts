@@ -1,13 +1,14 @@
 import { Command } from 'commander';
 import { StandstillError } from '../../base/errors.js';
-import { checkBudgets } from '../../gate/budget.js';
+import { casesOf, checkBudgets } from '../../gate/budget.js';
 import { compareResults } from '../../gate/compare.js';
 import type { GateReport } from '../../gate/verdict.js';
 import { collect } from '../flags.js';
 import type { Leave } from '../leave.js';
 import { abCommand } from './ab.js';
 import { type MetricFlags, MIN_EFFECT_THRESHOLD, minEffects, readBudgets, readResults } from './inputs.js';
-import { exitCodeFor, type OutputFlags, plannedOutputs, withGateFlags, writeReport } from './outputs.js';
+import { decideAndReport, type OutputFlags, withGateFlags } from './outputs.js';
+import { runBench } from './run-bench.js';
 
 interface GateFlags extends OutputFlags, MetricFlags {
   budget?: string;
@@ -27,27 +28,27 @@ export function gateCommand(leave: Leave): Command {
     .enablePositionalOptions()
     .option('--budget <file>', 'YAML with limits by metric (schemas/budgets.schema.json)')
     .option('--baseline <file>', 'an earlier result, repeatable: several are its history, oldest first', collect)
-    .option('--head <file>', "the result to judge; '-' reads standard input");
+    .option(
+      '--head <file>',
+      "the result to judge; '-' reads standard input (default with --budget: what standstill bench measures now)",
+    );
   return withGateFlags(command, MIN_EFFECT_THRESHOLD)
-    .action((flags: GateFlags) => gate(flags, leave))
+    .action((flags: GateFlags) => decideAndReport(flags, leave, (signal) => judge(flags, signal)))
     .addCommand(abCommand(leave));
 }
 
-async function gate(flags: GateFlags, leave: Leave): Promise<void> {
-  const outputs = plannedOutputs(flags);
-  const report = await judge(flags);
-  await writeReport(report, outputs, flags.color);
-  await leave(exitCodeFor(report, flags.undecided), 0);
-}
-
-async function judge(flags: GateFlags): Promise<GateReport> {
+async function judge(flags: GateFlags, signal: AbortSignal): Promise<GateReport> {
   const { budget, baseline = [], head } = flags;
   if ((budget === undefined) === (baseline.length === 0)) {
     throw new StandstillError('ERR_INVALID_OPTION', 'Expected either --budget or --baseline');
   }
+  if (budget !== undefined) {
+    const budgets = await readBudgets(budget);
+    const result = head === undefined ? await runBench(casesOf(budgets), signal) : await readNewest(head, flags);
+    return checkBudgets(budgets, result, budget);
+  }
   if (head === undefined) throw new StandstillError('ERR_INVALID_OPTION', 'Expected --head, the result to judge');
   const minEffectOf = minEffects(flags.minEffect, MIN_EFFECT_THRESHOLD);
-  if (budget !== undefined) return checkBudgets(await readBudgets(budget), await readNewest(head, flags), budget);
   const history = (await Promise.all(baseline.map((path) => readResults(path, flags)))).flat();
   return compareResults(history, await readNewest(head, flags), minEffectOf);
 }

@@ -1,12 +1,14 @@
 import { appendFile, writeFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
-import { messageOf, StandstillError, unexpected } from '../../base/errors.js';
+import { isStandstillError, messageOf, StandstillError, unexpected } from '../../base/errors.js';
 import { renderAnnotations } from '../../gate/report/annotations.js';
 import { renderJunit } from '../../gate/report/junit.js';
 import { renderMarkdown } from '../../gate/report/markdown.js';
 import type { GateReport } from '../../gate/verdict.js';
 import { EXIT_NOT_OK, EXIT_OK, EXIT_UNDECIDED } from '../exit-codes.js';
 import { collect } from '../flags.js';
+import { catchInterrupts } from '../interrupt.js';
+import type { Leave } from '../leave.js';
 import { terminalOf } from '../terminal.js';
 import { renderReport } from './render.js';
 
@@ -59,8 +61,27 @@ export const withGateFlags = (command: Command, minEffect: number): Command =>
         ' 130 Ctrl-C, 143 SIGTERM.\ndocs/GATE.md explains the method.',
     );
 
+/** Judges, writes the report in the forms that are asked for, and leaves with the exit code of the verdict. */
+export async function decideAndReport(
+  flags: OutputFlags,
+  leave: Leave,
+  judge: (signal: AbortSignal) => Promise<GateReport>,
+): Promise<void> {
+  const outputs = plannedOutputs(flags);
+  using interrupt = catchInterrupts(() => {});
+  try {
+    const report = await judge(interrupt.signal);
+    await writeReport(report, outputs, flags.color);
+    await leave(exitCodeFor(report, flags.undecided), 0);
+  } catch (error) {
+    if (interrupt.exitCode === undefined || !isStandstillError(error, 'ERR_ABORTED')) throw error;
+    process.stderr.write('Interrupted: the command under way was killed, and nothing was decided.\n');
+    await leave(interrupt.exitCode, 0);
+  }
+}
+
 /** Which forms of the report are asked for. ERR_INVALID_OPTION before any work is done. */
-export function plannedOutputs({ format = [], json }: OutputFlags): Output[] {
+function plannedOutputs({ format = [], json }: OutputFlags): Output[] {
   const outputs = [...format, ...(json ? ['json'] : [])].map(parseOutput);
   if (outputs.filter(({ path }) => path === undefined).length > 1) {
     throw new StandstillError('ERR_INVALID_OPTION', 'Expected one --format at most without =file, for standard output');
@@ -82,7 +103,7 @@ function parseOutput(text: string): Output {
 }
 
 /** Writes the report in all its forms. In GitHub Actions also annotations and the job summary, where none is asked for. */
-export async function writeReport(report: GateReport, outputs: readonly Output[], color: boolean): Promise<void> {
+async function writeReport(report: GateReport, outputs: readonly Output[], color: boolean): Promise<void> {
   for (const { format, path } of outputs) {
     const text = RENDERERS[format](report, color);
     if (path === undefined) process.stdout.write(text);
@@ -107,7 +128,7 @@ async function write(path: string, text: string, by: typeof writeFile | typeof a
   }
 }
 
-export function exitCodeFor({ verdict }: GateReport, undecided: OutputFlags['undecided']): number {
+function exitCodeFor({ verdict }: GateReport, undecided: OutputFlags['undecided']): number {
   if (verdict === 'regression') return EXIT_NOT_OK;
   if (verdict !== 'undecided') return EXIT_OK;
   return undecided === undefined ? EXIT_UNDECIDED : undecided === 'fail' ? EXIT_NOT_OK : EXIT_OK;

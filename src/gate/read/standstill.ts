@@ -26,6 +26,7 @@ const schema = z.object({
   format: z.literal('standstill-bench'),
   schemaVersion: z.literal(1, 'version 1, the only one that this release reads,'),
   environment: z.object({ machine: text }),
+  noise: z.object({ during: z.object({ score: finite }) }),
   warnings: listOf(text, 'texts'),
   calibrations: listOf(measured, 'calibrations'),
   metrics: listOf(measured, 'metrics'),
@@ -45,6 +46,7 @@ export const standstill: Format = {
         source,
         format: this.name,
         machine: result.environment.machine,
+        noiseScore: result.noise.during.score,
         metrics: byName(result.metrics.flatMap(figuresOf)),
         calibrations: byName(result.calibrations.flatMap(figuresOf)),
         absent: new Map([

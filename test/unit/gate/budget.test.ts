@@ -32,6 +32,14 @@ describe('a budget', () => {
     expect(check({ a: '90ns' }, head).verdict).toBe('regression');
   });
 
+  it('that is missed on a machine that was disturbed is undecided; one that is kept there is kept', () => {
+    const [disturbed] = parseResults(benchResult({ noise: 60 }), 'head.json');
+    expect(check({ 'pause.p99': '1us', 'pause.p50': '2us' }, disturbed).metrics).toMatchObject([
+      { verdict: 'undecided', reason: expect.stringContaining('on a machine that was disturbed (noise 60 of 100)') },
+      { verdict: 'pass' },
+    ]);
+  });
+
   it('of a percentile with too few samples is undecided, and says how many it takes', () => {
     expect(check({ 'pause.p99.9': '1ms' }).metrics[0]).toMatchObject({
       verdict: 'undecided',

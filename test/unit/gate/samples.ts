@@ -35,8 +35,10 @@ export function benchMeasurement(percentiles: Record<string, number>, values: nu
 }
 
 /** A result as `standstill bench` writes it, with what the gate needs of it. */
-export function benchResult(more: { machine?: string; pauseP99?: number; warnings?: string[] } = {}): string {
-  const { machine = 'one', pauseP99 = 9_000, warnings = [] } = more;
+export function benchResult(
+  more: { machine?: string; pauseP99?: number; warnings?: string[]; noise?: number } = {},
+): string {
+  const { machine = 'one', pauseP99 = 9_000, warnings = [], noise = 2 } = more;
   const values = Array.from({ length: 1000 }, (_, index) => 500 + index);
   const named = (name: string, unit: string, direction: Direction, measurement: object) => ({
     name,
@@ -48,6 +50,7 @@ export function benchResult(more: { machine?: string; pauseP99?: number; warning
     format: 'standstill-bench',
     schemaVersion: 1,
     environment: { machine },
+    noise: { during: { score: noise } },
     warnings,
     calibrations: [named('handshake', 'ns', 'lower', benchMeasurement({ p50: 400 }, values))],
     metrics: [

@@ -10,6 +10,15 @@ export {
   type LogStorage,
 } from './base/event-log.js';
 export type { Progress, ProgressOptions } from './base/progress.js';
+export type { BenchCase, MetricDraft, ReferenceDraft, Side } from './bench/case.js';
+export { type BenchDefinition, defineBench, type UserBenchContext } from './bench/define.js';
+export {
+  type BenchMetric,
+  type BenchResult,
+  benchResultJsonSchema,
+  benchResultSchema,
+} from './bench/result-schema.js';
+export type { Series as BenchSeries } from './bench/series.js';
 export {
   type BundleHead,
   type BundleOptions,

@@ -6,6 +6,9 @@
 //   handshake-many THREADS SAMPLES   the same with many threads that park, all asked by one store
 //   wake SAMPLES                     released → running, of a thread that has slept for a millisecond
 //   sigstop SAMPLES                  SIGSTOP → waitpid of a busy child
+//   ptrace SAMPLES                   the same by PTRACE_INTERRUPT
+//   freezer-v2 SAMPLES               the same by a cgroup's freezer, version 2
+//   freezer-v1 SAMPLES               and version 1
 //   sleep SAMPLES INTERVAL_NS        how late clock_nanosleep(TIMER_ABSTIME) returns
 //   read THREADS MIB                 bandwidth over memory such as a guest's, mapped at first use
 //   copy THREADS MIB                 the same of memcpy; into warm pages
@@ -40,6 +43,7 @@
 #include "port/clock.h"
 #include "port/futex.h"
 #include "port/memory.h"
+#include "process_peers.h"
 #include "util/prng.h"
 
 namespace standstill::bench {
@@ -196,26 +200,21 @@ JsonLine HandshakeMany(int threads, int samples) {
 
 JsonLine Sigstop(int samples) {
   JsonLine line;
-  const pid_t child = fork();
-  if (child < 0) return line.Add("error", "fork failed");
-  if (child == 0) {
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    for (volatile uint64_t i = 0;;) i = i + 1;
-  }
+  const BusyChild child;
+  const pid_t pid = child.pid();
+  if (pid < 0) return line.Add("error", "fork failed");
   std::vector<int64_t> halt_ns;
   Gap gap;
   int status = 0;
   for (int i = 0; i < samples; ++i) {
     gap.BusyWait();
     const int64_t asked_ns = HostMonotonicNs();
-    kill(child, SIGSTOP);
-    if (waitpid(child, &status, WUNTRACED) != child || !WIFSTOPPED(status)) break;
+    kill(pid, SIGSTOP);
+    if (waitpid(pid, &status, WUNTRACED) != pid || !WIFSTOPPED(status)) break;
     halt_ns.push_back(HostMonotonicNs() - asked_ns);
-    kill(child, SIGCONT);
-    if (waitpid(child, &status, WCONTINUED) != child || !WIFCONTINUED(status)) break;
+    kill(pid, SIGCONT);
+    if (waitpid(pid, &status, WCONTINUED) != pid || !WIFCONTINUED(status)) break;
   }
-  kill(child, SIGKILL);
-  waitpid(child, &status, 0);
   return line.Add("haltNs", halt_ns);
 }
 
@@ -307,6 +306,11 @@ JsonLine Answer(const std::string& request) {
   if (sane && name == "handshake-many" && second >= 1)
     return HandshakeMany(count, static_cast<int>(second));
   if (sane && name == "sigstop") return Sigstop(count);
+  Gap gap;
+  const auto wait = [&gap] { gap.BusyWait(); };
+  if (sane && name == "ptrace") return PtraceInterrupt(count, wait);
+  if (sane && name == "freezer-v2") return Freeze(count, kFreezerV2, wait);
+  if (sane && name == "freezer-v1") return Freeze(count, kFreezerV1, wait);
   if (sane && name == "sleep") return Sleep(count, second);
   if (sane && name == "fault") return FirstTouch(count);
   const auto bytes = static_cast<uint64_t>(second) << 20;

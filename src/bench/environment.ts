@@ -65,11 +65,15 @@ function containerLimits(): BenchEnvironment['container'] {
   const oldQuota = Number(readOr(join('/sys/fs/cgroup/cpu', pathOf('cpu') ?? '/', 'cpu.cfs_quota_us'), '-1'));
   const oldPeriod = Number(readOr(join('/sys/fs/cgroup/cpu', pathOf('cpu') ?? '/', 'cpu.cfs_period_us'), '0'));
   const memory = Number(readOr(join('/sys/fs/cgroup', unified, 'memory.max'), Number.NaN));
+  const oldMemory = Number(
+    readOr(join('/sys/fs/cgroup/memory', pathOf('memory') ?? '/', 'memory.limit_in_bytes'), Number.NaN),
+  );
   const cpuLimit = Number(quota) / Number(period);
   const oldCpuLimit = oldQuota > 0 && oldPeriod > 0 ? oldQuota / oldPeriod : null;
   return {
     cpus: Number.isFinite(cpuLimit) ? cpuLimit : oldCpuLimit,
-    memoryBytes: Number.isFinite(memory) ? memory : null,
+    // Version 1 has a number for no limit, beyond any memory.
+    memoryBytes: [memory, oldMemory].find((limit) => Number.isFinite(limit) && limit <= totalmem()) ?? null,
   };
 }
 

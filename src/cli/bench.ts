@@ -5,13 +5,14 @@ import { parseBytes } from '../base/units.js';
 import type { BenchParams } from '../bench/case.js';
 import { CASES } from '../bench/cases/index.js';
 import { assertTaken, chooseCases } from '../bench/choose.js';
+import { loadBenches } from '../bench/define.js';
 import { toHtml } from '../bench/formats/html.js';
 import { BENCH_FORMATS } from '../bench/formats/index.js';
 import { type BenchResult, benchResultJsonSchema } from '../bench/result-schema.js';
 import { runBench } from '../bench/run.js';
 import { findProgram } from '../vm/programs.js';
 import { EXIT_NOT_OK, EXIT_OK } from './exit-codes.js';
-import { DAY_MS, durationMs, wholeNumber } from './flags.js';
+import { collect, DAY_MS, durationMs, wholeNumber } from './flags.js';
 import { catchInterrupts, type Interrupt } from './interrupt.js';
 import type { Leave } from './leave.js';
 import { showProgress } from './progress.js';
@@ -22,6 +23,7 @@ import { terminalOf } from './terminal.js';
 const VMS_MAX = 1000;
 
 interface BenchFlags {
+  case?: string[];
   only?: string;
   quick?: true;
   memory?: string;
@@ -46,6 +48,7 @@ export function benchCommand(leave: Leave): Command {
         'disturbs one disturbs all. It prints figures and never fails on a time; `standstill gate` is what compares.',
     )
     .option('--only <names>', 'these cases, separated by commas (default: all)')
+    .option('--case <file>', 'a module whose default export defineBench made, repeatable; --only names it too', collect)
     .option('--quick', 'fewer samples: says that all of it works, not how fast it is')
     .option('--memory <size>', "RAM of a VM, where a case takes it; bytes or text such as '1GiB'")
     .addOption(
@@ -82,8 +85,10 @@ async function bench(flags: BenchFlags, leave: Leave): Promise<void> {
     process.stdout.write(`${JSON.stringify(benchResultJsonSchema(), null, 2)}\n`);
     return;
   }
+  const own = (await Promise.all((flags.case ?? []).map(loadBenches))).flat();
   const cases = chooseCases(
-    CASES,
+    // Those that are given, unless others are named.
+    own.length > 0 && flags.only === undefined ? own : [...CASES, ...own],
     flags.only?.split(',').map((name) => name.trim()),
   );
   const params = paramsOf(flags);

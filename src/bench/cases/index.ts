@@ -10,6 +10,7 @@ import { freezeManyCase } from './freeze-many.js';
 import { memory } from './memory.js';
 import { pause } from './pause.js';
 import { pauseJs } from './pause-js.js';
+import { pausePeers } from './pause-peers.js';
 import { qemuSnapshots } from './qemu-snapshots.js';
 import { restoreFile } from './restore-file.js';
 import { resume } from './resume.js';
@@ -39,5 +40,6 @@ export const CASES: readonly BenchCase[] = [
   deadline,
   rollout,
   cycles,
+  pausePeers,
   qemuSnapshots,
 ];

@@ -7,6 +7,9 @@ interface LimitsAnswers {
   wake: { haltNs: number[]; resumeNs: number[] };
   'handshake-many': { haltNs: number[] };
   sigstop: { haltNs: number[] };
+  ptrace: { haltNs: number[] };
+  'freezer-v2': { haltNs: number[] };
+  'freezer-v1': { haltNs: number[] };
   sleep: { lateNs: number[] };
   read: { elapsedNs: number };
   copy: { elapsedNs: number };

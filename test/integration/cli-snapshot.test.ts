@@ -97,3 +97,13 @@ it('restore ends at Ctrl-C, however far the step is', TIMEOUT, async () => {
     expect(entries()).toEqual(['a.snap']);
   });
 });
+
+it.each([
+  ['onto the snapshot itself', ['a.snap', '--raw', './a.snap']],
+  ['onto its base', ['a.snap', '--base', 'base.snap', '--elf', 'base.snap']],
+  ['twice to one place', ['a.snap', '--raw', 'a.out', '--elf', 'a.out']],
+])('an export %s is refused before anything is read', async (_, args) => {
+  const { exitCode, stderr } = await runCli(['snapshot', 'export', ...args]);
+  expect(stderr).toContain('Expected a file of its own for an export but received');
+  expect(exitCode).toBe(2);
+});

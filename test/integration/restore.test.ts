@@ -32,6 +32,15 @@ describe('restore', () => {
     }
   });
 
+  // A snapshot tells its parameters as numbers, and a choice's number was refused.
+  test('of a program with a parameter that is a choice', async () => {
+    await using host = await Host.create();
+    const source = await host.createVm({ program: 'page-writer', memory: '1 MiB', params: { pattern: 'zipfian' } });
+    const snapshot = await source.snapshot();
+    expect((await host.restore(snapshot)).program).toBe('page-writer');
+    expect((await host.clone(snapshot, 2)).length).toBe(2);
+  });
+
   test('with a seed, chance goes another way', async () => {
     await using host = await Host.create();
     const { snapshot } = await sourceOn(host);

@@ -1,5 +1,6 @@
+import { resolve } from 'node:path';
 import { Command } from 'commander';
-import { StandstillError } from '../../base/errors.js';
+import { StandstillError, unexpected } from '../../base/errors.js';
 import { formatBytes } from '../../base/units.js';
 import { VmSnapshot } from '../../snapshot/snapshot.js';
 import type { Leave } from '../leave.js';
@@ -29,11 +30,24 @@ export const exportCommand = (leave: Leave): Command =>
       '\nExit codes: 0 done; 1 damaged, or refused by the system; 2 usage; 130 Ctrl-C, 143 SIGTERM.',
     )
     .action((file: string, flags: ExportFlags) => {
+      assertTargets(file, flags);
       if (flags.elf !== undefined || flags.raw !== undefined) {
         return perform(flags, leave, (watch) => exportFile(file, flags, watch));
       }
       throw new StandstillError('ERR_INVALID_OPTION', 'Expected --elf or --raw for an export but received neither');
     });
+
+/** Nothing that is read or written is overwritten by an export. */
+function assertTargets(file: string, { elf, raw, base = [] }: ExportFlags): void {
+  const taken = new Set([file, ...base].map((path) => resolve(path)));
+  for (const target of [elf, raw]) {
+    if (target === undefined) continue;
+    if (taken.has(resolve(target))) {
+      throw unexpected('ERR_INVALID_OPTION', 'a file of its own', 'an export', target);
+    }
+    taken.add(resolve(target));
+  }
+}
 
 async function exportFile(path: string, flags: ExportFlags, { signal, onProgress, say }: Watch): Promise<Outcome> {
   const watch = { signal, onProgress };

@@ -1,6 +1,7 @@
 // The one table of cases: adding one is its own file and its row here.
 import type { BenchCase } from '../case.js';
 import { blackout } from './blackout.js';
+import { clones } from './clones.js';
 import { cycles } from './cycles.js';
 import { deadline } from './deadline.js';
 import { digest } from './digest.js';
@@ -36,6 +37,7 @@ export const CASES: readonly BenchCase[] = [
   restoreFile,
   storeCost,
   memory,
+  clones,
   dirtyShare,
   deadline,
   rollout,

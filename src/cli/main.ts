@@ -8,6 +8,7 @@ import { EXIT_NOT_OK, EXIT_OK, EXIT_USAGE, exitCodeOf } from './exit-codes.js';
 import { gateCommand } from './gate/command.js';
 import { leave } from './leave.js';
 import { patchCommand } from './patch/command.js';
+import { planCommand } from './plan.js';
 import { runCommand } from './run.js';
 import { serveCommand } from './serve/command.js';
 import { snapshotCommand } from './snapshot/command.js';
@@ -32,6 +33,7 @@ const program = new Command('standstill')
   .addCommand(serveCommand(leave))
   .addCommand(eventsCommand(leave))
   .addCommand(patchCommand(leave))
+  .addCommand(planCommand(leave))
   .addCommand(gateCommand(leave));
 
 for (const command of withSubcommands(program)) {

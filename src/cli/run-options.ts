@@ -7,6 +7,7 @@ import type { PatchSpec } from '../maintenance/patch-source.js';
 import type { Proof } from '../maintenance/proof.js';
 import { assertFitsMachine, nativeVmConfig, type VmOptions } from '../vm/options.js';
 import { findProgram } from '../vm/programs.js';
+import type { BundleFlags } from './bundles.js';
 import { DEMO_PATCHES } from './demo/components.js';
 
 export const PROGRAMS_DEFAULT = ['kv-store', 'queue', 'page-writer', 'ticker'] as const;
@@ -14,7 +15,7 @@ export const PROGRAMS_DEFAULT = ['kv-store', 'queue', 'page-writer', 'ticker'] a
 export const RANDOM_SEED_LIMIT = 2 ** 32;
 
 /** The flags of `standstill run`, as commander hands them over. */
-export interface RunFlags {
+export interface RunFlags extends BundleFlags {
   vms: number;
   memory: string;
   program?: string[];
@@ -32,6 +33,10 @@ export interface RunPlan {
   readonly seed: number;
   readonly vms: readonly VmOptions[];
   readonly patches: readonly PatchSpec[];
+  readonly trustedKeys: readonly string[];
+  readonly allowReboot: boolean;
+  /** It has a folder of its own, with the components that it has. */
+  readonly isHostKept: boolean;
   /** The built-in patches need the components that they work on. */
   readonly isDemo: boolean;
   readonly budgetMs: number;
@@ -64,6 +69,9 @@ export function planRun(flags: RunFlags): RunPlan {
     seed,
     vms,
     patches: flags.patch ?? DEMO_PATCHES,
+    trustedKeys: flags.trust ?? [],
+    allowReboot: flags.allowReboot === true,
+    isHostKept: flags.host !== undefined,
     isDemo: flags.patch === undefined,
     budgetMs: flags.budget,
     proof: proofOf(flags.proof),

@@ -3,6 +3,7 @@ import { Command, Option } from 'commander';
 import { isStandstillError } from '../base/errors.js';
 import { Host } from '../host/host.js';
 import type { MaintenanceReport } from '../maintenance/report.js';
+import { bundleOptions, provideComponents } from './bundles.js';
 import { writeComponents } from './demo/components.js';
 import { EXIT_NOT_OK, EXIT_OK } from './exit-codes.js';
 import { collect, DAY_MS, durationMs, wholeNumber } from './flags.js';
@@ -10,7 +11,7 @@ import { catchInterrupts, type Interrupt } from './interrupt.js';
 import type { Leave } from './leave.js';
 import { type Progress, showProgress } from './progress.js';
 import { renderTimeline } from './render/timeline.js';
-import { renderTickers, renderVerdict } from './render/verdict.js';
+import { renderTickers, renderUpdate, renderVerdict } from './render/verdict.js';
 import { renderVms } from './render/vm-tables.js';
 import { PROGRAMS_DEFAULT, planRun, type RunFlags, type RunPlan } from './run-options.js';
 import { assertFlagsFit, processOptions, type RunProcessFlags, runProcess } from './run-process.js';
@@ -33,7 +34,11 @@ export function runCommand(leave: Leave): Command {
       `guest program, repeatable; dealt out in turn (default: ${PROGRAMS_DEFAULT.join(', ')})`,
       collect,
     )
-    .option('--patch <module>', 'patch module, repeatable; applied in order (default: three built-in ones)', collect)
+    .option(
+      '--patch <file>',
+      'patch module or bundle (.tar.gz), repeatable; applied in order (default: three built-in modules)',
+      collect,
+    )
     .addOption(flag('--budget <time>', 'longest freeze', durationMs('--budget', DAY_MS)).default(30_000, '30s'))
     .option('--proof <kind>', 'how memory is proved: deferred, full, sampled, none', 'deferred')
     .addOption(
@@ -56,7 +61,7 @@ export function runCommand(leave: Leave): Command {
       const isProofGiven = command.getOptionValueSource('proof') === 'cli';
       return await runProcess(flags.process, flags, isProofGiven, leave);
     });
-  for (const option of processOptions) command.addOption(option);
+  for (const option of [...bundleOptions(), ...processOptions]) command.addOption(option);
   return command;
 }
 
@@ -73,7 +78,7 @@ async function run(flags: RunFlags, leave: Leave): Promise<void> {
   using interrupt = catchInterrupts(() => host?.[Symbol.dispose]());
   let exitCode: number = EXIT_NOT_OK;
   try {
-    host = await Host.create();
+    host = await Host.create({ directory: flags.host, trustedKeys: plan.trustedKeys });
     const report = await maintain(host, plan, interrupt, terminalOf(process.stderr, flags.color), flags.json !== true);
     process.stdout.write(flags.json === true ? `${JSON.stringify(report, null, 2)}\n` : render(report, flags));
     exitCode = report.ok ? EXIT_OK : EXIT_NOT_OK;
@@ -105,12 +110,14 @@ async function maintain(
   progress.say('the VMs run');
   await Promise.all([
     plan.isDemo ? writeComponents(host.directory, plan.seed) : undefined,
+    plan.isHostKept ? undefined : provideComponents(host.components, plan.patches),
     sleep(plan.durationMs, undefined, { signal }).catch(() => signal.throwIfAborted()),
   ]);
   signal.throwIfAborted();
   return await host.applyMaintenance({
     patches: plan.patches,
     budgetMs: plan.budgetMs,
+    allowReboot: plan.allowReboot,
     proof: plan.proof,
     seed: plan.seed,
     faults: plan.faults,
@@ -128,6 +135,7 @@ function render(report: MaintenanceReport, flags: RunFlags): string {
     renderTimeline(report, terminal),
     renderVms(report.vms, terminal),
     renderTickers(report, style),
+    renderUpdate(report, style),
     renderVerdict(report, style),
   ];
   return `\n${sections.filter((section) => section !== '').join('\n\n')}\n\n`;

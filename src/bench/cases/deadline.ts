@@ -1,4 +1,5 @@
 // How late the deadline resumes a frozen VM, beside how late a bare sleep of the same length ends.
+import { availableParallelism } from 'node:os';
 import { isStandstillError } from '../../base/errors.js';
 import { MIB } from '../../base/units.js';
 import { addon } from '../../native/addon.js';
@@ -64,6 +65,47 @@ export const deadline: BenchCase = {
         title: 'deadline',
         ours: late,
         limit: { name: 'clock_nanosleep(TIMER_ABSTIME)', series: bare },
+        notes: missed > 0 ? [`${missed} freezes are left out: the guest was not scheduled within their budget`] : [],
+        details: { untilTheGuestsFirstStep: lateToRun.summary() },
+      },
+    ];
+  },
+};
+
+export const deadlineBusy: BenchCase = {
+  name: 'deadline-busy',
+  promise: null,
+  summary: 'lateness of the resume after a missed deadline, the event loop blocked and every core busy with guests',
+  seconds: 10,
+  async run({ quick, latencies }) {
+    const freezes = quick ? 40 : 400;
+    const [late, lateToRun] = [latencies(), latencies()];
+    let missed = 0;
+    const busy = await Promise.all(
+      Array.from({ length: availableParallelism() }, () => createVm({ ramBytes: 16 * MIB })),
+    );
+    const vm = await createVm({ ramBytes: 16 * MIB });
+    for (const each of [...busy, vm]) each.start();
+    for (let i = 0; i < freezes; i++) {
+      const freeze = freezeBriefly(vm);
+      if (freeze === null) {
+        missed += 1;
+        continue;
+      }
+      // JavaScript does nothing for it: it does not even yield.
+      let [record] = freeze.records();
+      while (record?.resumedAtNs === 0n) [record] = freeze.records();
+      if (record?.resumedBy !== 'deadline') throw new Error('Expected the deadline to resume the VM but it was not');
+      const due = record.requestedAtNs + BigInt(BUDGET_NS);
+      late.record(Number(record.releasedAtNs - due));
+      lateToRun.record(Number(record.resumedAtNs - due));
+      await freeze.settled();
+    }
+    for (const each of [...busy, vm]) each.close();
+    return [
+      {
+        title: 'deadline-busy',
+        ours: late,
         notes: missed > 0 ? [`${missed} freezes are left out: the guest was not scheduled within their budget`] : [],
         details: { untilTheGuestsFirstStep: lateToRun.summary() },
       },

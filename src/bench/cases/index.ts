@@ -3,12 +3,13 @@ import type { BenchCase } from '../case.js';
 import { blackout } from './blackout.js';
 import { clones } from './clones.js';
 import { cycles } from './cycles.js';
-import { deadline } from './deadline.js';
+import { deadline, deadlineBusy } from './deadline.js';
 import { digest } from './digest.js';
 import { digestIncremental } from './digest-incremental.js';
 import { dirtyShare } from './dirty-share.js';
 import { freezeManyCase } from './freeze-many.js';
 import { memory } from './memory.js';
+import { patchBlackout } from './patch-blackout.js';
 import { pause } from './pause.js';
 import { pauseJs } from './pause-js.js';
 import { pausePeers } from './pause-peers.js';
@@ -41,6 +42,8 @@ export const CASES: readonly BenchCase[] = [
   dirtyShare,
   deadline,
   rollout,
+  deadlineBusy,
+  patchBlackout,
   cycles,
   pausePeers,
   qemuSnapshots,

@@ -18,6 +18,21 @@ export function renderVerdict(report: MaintenanceReport, style: Style): string {
   ].join('\n');
 }
 
+/** What became of the host's components; nothing where there was no bundle. */
+export function renderUpdate({ patches, update }: MaintenanceReport, style: Style): string {
+  if (update === null) return '';
+  const isKept = update.outcome === 'committed';
+  const lines = patches.flatMap(({ component }) =>
+    component === null
+      ? []
+      : `${component.name} ${component.from} → ${component.to} ${isKept ? style.green('committed') : style.red('rolled back')}`,
+  );
+  const staged = update.stagedInFreeze ? 'inside the freeze' : 'before the freeze';
+  const saved = update.savedNs > 0 ? `, which spared the VMs ${formatNs(update.savedNs)} of blackout` : '';
+  const staging = `${formatNs(update.stagingNs)}: extracted and verified; staged ${staged}${saved}`;
+  return [style.bold('Components'), ...lines, style.dim(staging)].join('\n');
+}
+
 /** What the guests that read their clock felt of the freeze, a line each. */
 export function renderTickers({ vms }: MaintenanceReport, style: Style): string {
   const lines = vms.flatMap((vm) => (vm.ticker === null ? [] : [tickerLine(vm.name, vm.ticker, style)]));

@@ -1,0 +1,89 @@
+import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Host } from 'standstill';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { Workshop } from '../fixtures/bundles.js';
+
+const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
+const CHILD = fileURLToPath(new URL('./children/maintain.mjs', import.meta.url));
+const TIMEOUT_MS = 120_000;
+
+let workshop: Workshop;
+let directory: string;
+beforeEach(async () => {
+  workshop = new Workshop();
+  directory = join(workshop.path, 'host');
+  await using host = await Host.create({ directory });
+  await workshop.install(host);
+});
+afterEach(() => workshop[Symbol.dispose]());
+
+async function argumentsOf(options: object, files?: Record<string, Buffer>): Promise<string[]> {
+  const key = join(workshop.path, 'key.pub.pem');
+  writeFileSync(key, workshop.keys.publicKey);
+  return [CHILD, directory, await workshop.bundle({}, files), key, JSON.stringify(options)];
+}
+
+async function maintain(trouble: string, options: object = {}) {
+  const args = ['--import', fixture('trouble-at-switch.mjs'), ...(await argumentsOf(options))];
+  const env = { ...process.env, TROUBLE: trouble };
+  const child = spawnSync(process.execPath, args, { env, encoding: 'utf8', timeout: TIMEOUT_MS });
+  return { signal: child.signal, stderr: child.stderr, said: child.signal === null ? JSON.parse(child.stdout) : null };
+}
+
+it('control: without trouble the new version is committed', { timeout: TIMEOUT_MS }, async () => {
+  const { said, stderr } = await maintain('none', { budgetMs: 20_000 });
+  expect(stderr).toBe('');
+  expect(said).toMatchObject({ ok: true, result: 'done', resumedBy: 'caller', update: 'committed', version: '1.1.0' });
+});
+
+it('the deadline strikes between the look at the freeze and the switch, with the event loop blocked: taken back', {
+  timeout: TIMEOUT_MS,
+}, async () => {
+  const { said } = await maintain('late', { budgetMs: 1000, blockMs: 5000, handshakeTimeoutMs: 900 });
+  expect(said).toMatchObject({ ok: false, result: 'aborted: budget', resumedBy: 'deadline', version: '1.0.0' });
+  expect(said.update).toBe('rolled-back');
+  expect(said.patches[0]).toMatchObject({ ok: false, error: { code: 'ERR_PATCH_BUDGET' } });
+  // It was late, and the journal says so: it was current for a moment, and is no more.
+  expect(said.journal.at(-1)).toBe('rolled-back');
+  expect(said.journal).toContain('switched');
+});
+
+it('a worker that ends at the switch: taken back by another one', { timeout: TIMEOUT_MS }, async () => {
+  const { said } = await maintain('exit', { budgetMs: 20_000 });
+  expect(said).toMatchObject({ ok: false, result: 'aborted: patch', update: 'rolled-back', version: '1.0.0' });
+  expect(said.patches[0]).toMatchObject({ error: { code: 'ERR_PATCH_EXITED' } });
+});
+
+it('a process that is killed in the freeze: the next host has the old version, and says so', {
+  timeout: TIMEOUT_MS,
+}, async () => {
+  expect((await maintain('die')).signal).toBe('SIGKILL');
+  await using host = await Host.create({ directory });
+  expect(host.components.recovery).toMatchObject({
+    lastStep: 'prepared',
+    outcome: 'rolled-back',
+    components: [{ name: 'agent', version: '1.0.0' }],
+  });
+  expect(await host.components.verify('agent')).toMatchObject({ version: '1.0.0' });
+});
+
+it('a disk that is full while a bundle is staged: a clear error, the VMs run, and the store is whole', {
+  timeout: TIMEOUT_MS,
+}, async () => {
+  const args = await argumentsOf(
+    {},
+    { 'image.bin': Buffer.from(Array.from({ length: 6 << 20 }, (_, i) => (i * i) >> 7)) },
+  );
+  // A file system of the test's own, too small for the new version.
+  const shell = `mount -t tmpfs -o size=4m none /mnt && cp -a "$1" /mnt/host && shift && exec "$0" "$@"`;
+  const [child = '', folder = '', ...rest] = args;
+  const command = ['-m', 'sh', '-c', shell, process.execPath, folder, child, '/mnt/host', ...rest];
+  const { stdout, stderr } = spawnSync('unshare', command, { encoding: 'utf8', timeout: TIMEOUT_MS });
+  expect(stderr).toBe('');
+  const said = JSON.parse(stdout);
+  expect(said).toMatchObject({ code: 'ERR_STORE_IO', message: expect.stringContaining('ENOSPC'), version: '1.0.0' });
+  expect(said.journal.at(-1)).toBe('rolled-back');
+});

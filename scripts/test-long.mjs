@@ -1,5 +1,5 @@
-// What takes longer than CI allows: the soak of 10^6 pause/resume cycles, half an hour of fuzzing, and 500 freezes of a
-// forking tree with each freezer. Their logs, with the commit, the machine and the result, are committed in test/long/.
+// What takes longer than CI allows: the soak of 10^6 pause/resume cycles, half an hour of fuzzing, 500 freezes of a
+// forking tree with each freezer, and the real programs frozen as often as is promised. Their logs, with the commit, the machine and the result, are committed in test/long/.
 //   npm run test:long             all of them
 //   npm run test:long -- fuzz     one by name
 import { spawnSync } from 'node:child_process';
@@ -33,6 +33,15 @@ const JOBS = [
     command: [
       ...['env', 'NO_COLOR=1', 'STANDSTILL_STRAGGLER_FREEZES=500'],
       ...['npx', 'vitest', 'run', 'test/integration/process/freezers.test.ts', '-t', 'straggler'],
+    ],
+    keeps: () => true,
+  },
+  {
+    name: 'real-programs',
+    before: [],
+    command: [
+      ...['env', 'NO_COLOR=1', 'STANDSTILL_LONG=1'],
+      ...['npx', 'vitest', 'run', 'test/integration/process/real-programs.test.ts'],
     ],
     keeps: () => true,
   },

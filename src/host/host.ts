@@ -20,6 +20,8 @@ import type { MaintenanceReport } from '../maintenance/report.js';
 import { addon } from '../native/addon.js';
 import type { NativePageStore, NativePageStoreUsage, NativeVmConfig } from '../native/contract.js';
 import { watched } from '../native/watched.js';
+import { type ProcessVmOptions, parseProcessVmOptions } from '../process/options.js';
+import { ProcessVm } from '../process/process-vm.js';
 import { loadSnapshot, nativeSnapshotOf, type SnapshotLoadOptions, type VmSnapshot } from '../snapshot/snapshot.js';
 import { bootSnapshot } from '../vm/boot.js';
 import { createAtSnapshot, createFromConfig, EmulatedVm, vmObserver } from '../vm/emulated-vm.js';
@@ -51,13 +53,16 @@ export type SnapshotMemory = NativePageStoreUsage;
 /** What the host answers for: a name, and the memory that the VM is sure to have. */
 interface Planned {
   readonly name: string;
-  /** 0 for a clone, whose memory is its snapshot's until it writes. */
+  /** 0 for a clone, whose memory is its snapshot's until it writes, and for a process. */
   readonly ramBytes: number;
   /** No maintenance pauses or restarts it. */
   readonly pinned: boolean;
-  /** How it is created anew when it is restarted. */
-  readonly boot: NativeVmConfig;
+  /** How an emulated guest is created anew when it is restarted. */
+  readonly boot?: NativeVmConfig;
 }
+
+/** A VM of any kind of guest. */
+type HostVm = EmulatedVm | ProcessVm;
 
 interface ActiveMaintenance {
   readonly stop: AbortController;
@@ -80,7 +85,7 @@ export class Host implements Disposable, AsyncDisposable {
   readonly components: ComponentStore;
   readonly #ownsDirectory: boolean;
   readonly #journal: HostJournal;
-  readonly #vms = new Map<EmulatedVm, Planned>();
+  readonly #vms = new Map<HostVm, Planned>();
   readonly #inCreation = new Set<Planned>();
   readonly #pool: PatchPool;
   readonly #pageStore: NativePageStore;
@@ -109,7 +114,7 @@ export class Host implements Disposable, AsyncDisposable {
     this.#pool = new PatchPool(directory, parsed);
     this.#pageStore = addon.createPageStore(parsed.snapshotBytesMax);
     const { metadata } = parsed;
-    const freeze = (vm: EmulatedVm, budgetMs: number) => this.freeze({ vms: [vm], budgetMs });
+    const freeze = (vm: Vm, budgetMs: number) => this.freeze({ vms: [vm], budgetMs });
     this.#metadata = metadata === undefined ? undefined : new HostMetadata(metadata, freeze);
     this.#journal.tell({ type: 'host-created' });
   }
@@ -155,6 +160,29 @@ export class Host implements Disposable, AsyncDisposable {
     const config = nativeVmConfig(options, (program) => this.#freeName(program), this.#pageStore);
     const planned = { name: config.name, ramBytes: config.ramBytes, pinned: options.pinned === true, boot: config };
     return await this.#admit(planned, () => createFromConfig(config));
+  }
+
+  /**
+   * Creates a VM whose guest is a real program, in state 'created'. Where the host has a metadata service, the variable
+   * STANDSTILL_METADATA_URL of the guest's environment names the guest's own server there. Rejects as `ProcessVm.create`
+   * does, with ERR_INVALID_OPTION for a name that is taken, and ERR_HOST_CLOSED.
+   */
+  async createProcessVm(options: ProcessVmOptions): Promise<ProcessVm> {
+    this.#assertOpen();
+    const parsed = parseProcessVmOptions(options, (command) => this.#freeName(command));
+    const { name } = parsed;
+    const { updateDomain } = this;
+    return await this.#admit({ name, ramBytes: 0, pinned: false }, async () => {
+      let vm: ProcessVm | undefined;
+      const metadataUrl = await this.#metadata?.joinProcess({ name, updateDomain, vm: () => vm });
+      try {
+        vm = await ProcessVm.fromOptions({ ...parsed, metadataUrl });
+        return vm;
+      } catch (error) {
+        await this.#metadata?.leave({ name });
+        throw error;
+      }
+    });
   }
 
   /**
@@ -330,7 +358,9 @@ export class Host implements Disposable, AsyncDisposable {
     const named = options?.budgetMs === undefined ? { budgetMs: this.#budgetMs, ...defined(options) } : options;
     const parsed = parseOptions(maintenanceSchema, named, 'a maintenance');
     // Of a host without VMs, no VM is frozen; it is patched all the same.
-    const targets = parsed.vms === undefined ? this.#open() : this.#targets(parsed.vms, 'a maintenance');
+    const targets = (parsed.vms === undefined ? this.#open() : this.#targets(parsed.vms, 'a maintenance')).map(
+      emulated,
+    );
     for (const fault of parsed.faults) {
       const vm = targets.find((target) => target.name === fault.vm);
       if (vm !== undefined && fault.gpa < vm.ramBytes) continue;
@@ -355,23 +385,24 @@ export class Host implements Disposable, AsyncDisposable {
     };
   }
 
-  #targets(vms: readonly Vm[] | undefined, what: string): EmulatedVm[] {
+  #targets(vms: readonly Vm[] | undefined, what: string): HostVm[] {
     const targets = vms === undefined ? this.#open() : vms.map((vm) => this.#own(vm, what));
     if (targets.length > 0 && new Set(targets).size === targets.length) return targets;
     const received = targets.length === 0 ? 'none' : 'one twice';
     throw new StandstillError('ERR_INVALID_OPTION', `Expected VMs, each once, for ${what} but received ${received}`);
   }
 
-  #own(vm: Vm, what: string): EmulatedVm {
-    if (vm instanceof EmulatedVm && vm.state === 'closed') {
+  #own(vm: Vm, what: string): HostVm {
+    const isOurs = vm instanceof EmulatedVm || vm instanceof ProcessVm;
+    if (isOurs && vm.state === 'closed') {
       throw new StandstillError('ERR_VM_CLOSED', `Expected open VMs for ${what} but '${vm.name}' is closed`);
     }
-    if (vm instanceof EmulatedVm && this.#vms.has(vm)) return vm;
+    if (isOurs && this.#vms.has(vm)) return vm;
     const message = `Expected VMs of this host for ${what} but received ${show(vm?.name ?? vm)}`;
     throw new StandstillError('ERR_INVALID_OPTION', message);
   }
 
-  #open(): EmulatedVm[] {
+  #open(): HostVm[] {
     for (const vm of this.#vms.keys()) {
       if (vm.state === 'closed') this.#vms.delete(vm);
     }
@@ -379,7 +410,7 @@ export class Host implements Disposable, AsyncDisposable {
   }
 
   /** Creates a VM of this host, if there is room for it and its name is free. */
-  async #admit(planned: Planned, create: () => Promise<EmulatedVm>): Promise<EmulatedVm> {
+  async #admit<T extends HostVm>(planned: Planned, create: () => Promise<T>): Promise<T> {
     this.#assertRoomFor(planned);
     this.#inCreation.add(planned);
     try {
@@ -390,7 +421,7 @@ export class Host implements Disposable, AsyncDisposable {
       const { name, program, ramBytes } = vm;
       this.#journal.tell({ type: 'vm-created', vm: name, program, ramBytes });
       vm[vmObserver] = (event) => this.#journal.tell(event);
-      await this.#join(vm, planned.boot);
+      if (vm instanceof EmulatedVm && planned.boot !== undefined) await this.#join(vm, planned.boot);
       return vm;
     } finally {
       this.#inCreation.delete(planned);
@@ -441,6 +472,13 @@ export class Host implements Disposable, AsyncDisposable {
   #assertOpen(): void {
     if (this.#closed) throw new StandstillError('ERR_HOST_CLOSED', 'Expected an open host but it is closed');
   }
+}
+
+/** A maintenance proves memory by what only an emulated guest has. */
+function emulated(vm: HostVm): EmulatedVm {
+  if (vm instanceof EmulatedVm) return vm;
+  const message = `Expected emulated guests for a maintenance but VM '${vm.name}' is a process: freeze it with host.freeze`;
+  throw new StandstillError('ERR_NOT_SUPPORTED', message);
 }
 
 /** What a VM that began at a snapshot is when it is restarted: its program from the first step on. */

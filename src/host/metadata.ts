@@ -2,14 +2,17 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { FreezeScope } from '../maintenance/freeze-scope.js';
 import type { ImpactNotifier } from '../maintenance/notifier.js';
 import type { NativeVmConfig } from '../native/contract.js';
+import type { ProcessVm } from '../process/process-vm.js';
 import type { GuestImpacts } from '../scheduled-events/impacts.js';
 import type { MetadataServer } from '../scheduled-events/metadata-server.js';
 import { bootSnapshot } from '../vm/boot.js';
 import { type EmulatedVm, vmMetadataUrl } from '../vm/emulated-vm.js';
+import type { FreezableVm } from '../vm/guest-kind.js';
+import type { Vm } from '../vm/vm.js';
 
 /**
- * A guest stands still for the duration of its event from its halt on. Where JavaScript is blocked at the end of it, the
- * engine's own timer resumes the guest so much later.
+ * A guest stands still for the duration of its event from its halt on. Where JavaScript is blocked at the end of it, a
+ * native timer resumes the guest so much later.
  */
 const BACKSTOP_MS = 1000;
 
@@ -21,27 +24,60 @@ export interface Joining {
   readonly updateDomain: number | null;
 }
 
+/** A process that is about to be made: its environment names its server. */
+export interface JoiningProcess {
+  readonly name: string;
+  readonly updateDomain: number | null;
+  /** Once it is made. */
+  readonly vm: () => ProcessVm | undefined;
+}
+
+type Member = Pick<Vm, 'name' | 'state'>;
+
 /** A host's side of a metadata server: its VMs join it, and what their events do to them is done here. */
 export class HostMetadata {
   readonly #server: MetadataServer;
-  readonly #freeze: (vm: EmulatedVm, budgetMs: number) => FreezeScope;
-  readonly #joined = new Map<string, EmulatedVm>();
+  readonly #freeze: (vm: FreezableVm, budgetMs: number) => FreezeScope;
+  readonly #joined = new Map<string, Member>();
 
-  constructor(server: MetadataServer, freeze: (vm: EmulatedVm, budgetMs: number) => FreezeScope) {
+  constructor(server: MetadataServer, freeze: (vm: FreezableVm, budgetMs: number) => FreezeScope) {
     this.#server = server;
     this.#freeze = freeze;
   }
 
   /** Rejects as `MetadataServer.addVm` does. */
   async join({ vm, boot, updateDomain }: Joining): Promise<void> {
-    await this.#leaveClosed(vm.name);
-    const instance = updateDomain === null ? {} : { platformUpdateDomain: String(updateDomain) };
-    vm[vmMetadataUrl] = await this.#server.addVm({ name: vm.name, instance, impacts: this.#impactsOn(vm, boot) });
-    this.#joined.set(vm.name, vm);
+    vm[vmMetadataUrl] = await this.#add(vm, updateDomain, {
+      freeze: (durationMs, ending) => this.#standStill(vm, durationMs, ending),
+      restart: async (downMs, ending) => {
+        vm.pause();
+        await sleep(downMs, undefined, { signal: ending }).catch(() => {});
+        await startAnew(vm, boot);
+      },
+      end: () => vm.close(),
+    });
+  }
+
+  /** The URL of its server. Rejects as `MetadataServer.addVm` does. */
+  async joinProcess({ name, updateDomain, vm }: JoiningProcess): Promise<string> {
+    const member = {
+      name,
+      get state() {
+        return vm()?.state ?? 'created';
+      },
+    };
+    return await this.#add(member, updateDomain, {
+      freeze: async (durationMs, ending) => {
+        const process = vm();
+        if (process !== undefined) await this.#standStill(process, durationMs, ending);
+      },
+      restart: async (downMs, ending) => await vm()?.reboot(downMs, ending),
+      end: () => vm()?.close(),
+    });
   }
 
   /** Closes a VM's server. */
-  async leave({ name }: EmulatedVm): Promise<void> {
+  async leave({ name }: { readonly name: string }): Promise<void> {
     if (this.#joined.delete(name)) await this.#server.removeVm(name);
   }
 
@@ -69,20 +105,18 @@ export class HostMetadata {
     }
   }
 
-  #impactsOn(vm: EmulatedVm, boot: NativeVmConfig): GuestImpacts {
-    return {
-      freeze: async (durationMs, ending) => {
-        if (durationMs === 0) return;
-        await using _scope = this.#freeze(vm, durationMs + BACKSTOP_MS);
-        await sleep(durationMs, undefined, { signal: ending }).catch(() => {});
-      },
-      restart: async (downMs, ending) => {
-        vm.pause();
-        await sleep(downMs, undefined, { signal: ending }).catch(() => {});
-        await startAnew(vm, boot);
-      },
-      end: () => vm.close(),
-    };
+  async #add(member: Member, updateDomain: number | null, impacts: GuestImpacts): Promise<string> {
+    await this.#leaveClosed(member.name);
+    const instance = updateDomain === null ? {} : { platformUpdateDomain: String(updateDomain) };
+    const url = await this.#server.addVm({ name: member.name, instance, impacts });
+    this.#joined.set(member.name, member);
+    return url;
+  }
+
+  async #standStill(vm: FreezableVm, durationMs: number, ending: AbortSignal): Promise<void> {
+    if (durationMs === 0) return;
+    await using _scope = this.#freeze(vm, durationMs + BACKSTOP_MS);
+    await sleep(durationMs, undefined, { signal: ending }).catch(() => {});
   }
 }
 

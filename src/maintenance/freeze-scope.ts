@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { monotonicNs, sleepMs } from '../base/clock.js';
 import { NS_PER_MS } from '../base/units.js';
-import { addon } from '../native/addon.js';
-import type { NativeFreeze, NativeFreezeRecord, SyncMode } from '../native/contract.js';
-import { type EmulatedVm, HANDSHAKE_TIMEOUT_MS_DEFAULT, nativeHandle, timeoutMsSchema } from '../vm/emulated-vm.js';
+import type { NativeFreezeRecord, SyncMode } from '../native/contract.js';
+import { HANDSHAKE_TIMEOUT_MS_DEFAULT, timeoutMsSchema } from '../vm/emulated-vm.js';
+import type { FreezableVm, FrozenGuests } from '../vm/guest-kind.js';
+import { freezeGuests } from './mixed-freeze.js';
 
 export const BUDGET_MS_DEFAULT = 30_000;
 const BUDGET_MS_MAX = 24 * 3_600_000;
@@ -74,61 +75,51 @@ export type FreezeJournal = (cause: FreezeCause, records: readonly FreezeRecord[
  * or deadline, resumes those that ran before. `using` releases; `await using` also waits until the clocks are right.
  */
 export class FreezeScope implements Disposable, AsyncDisposable {
-  readonly #native: NativeFreeze;
-  readonly #vms: readonly EmulatedVm[];
+  readonly #guests: FrozenGuests;
+  readonly #vms: readonly FreezableVm[];
   #journal: ((records: readonly FreezeRecord[]) => void) | undefined;
 
   private constructor(
-    native: NativeFreeze,
-    vms: readonly EmulatedVm[],
+    guests: FrozenGuests,
+    vms: readonly FreezableVm[],
     journal: ((records: readonly FreezeRecord[]) => void) | undefined,
   ) {
-    this.#native = native;
+    this.#guests = guests;
     this.#vms = vms;
     this.#journal = journal;
   }
 
   /**
-   * Synchronous; takes microseconds a VM. ERR_BUSY, ERR_PAUSE_TIMEOUT, ERR_VM_CLOSED: no VM is frozen then. The journal
+   * Synchronous; takes microseconds a VM, for a process milliseconds. ERR_BUSY, ERR_PAUSE_TIMEOUT, ERR_VM_CLOSED: no VM is frozen then. The journal
    * is called once, when the scope is left and the VMs run again.
    */
   static begin(
-    vms: readonly EmulatedVm[],
+    vms: readonly FreezableVm[],
     settings: ParsedFreezeSettings,
     journal?: (records: readonly FreezeRecord[]) => void,
   ): FreezeScope {
-    const native = addon.freeze(
-      vms.map((vm) => vm[nativeHandle]),
-      {
-        budgetNs: settings.budgetMs * NS_PER_MS,
-        handshakeTimeoutNs: settings.handshakeTimeoutMs * NS_PER_MS,
-        syncMode: settings.clockSync.mode,
-        syncDelayNs: settings.clockSync.delayMs * NS_PER_MS,
-        slewPpm: settings.clockSync.slewPpm,
-      },
-    );
-    return new FreezeScope(native, vms, journal);
+    return new FreezeScope(freezeGuests(vms, settings), vms, journal);
   }
 
   /** Resumes the VMs that the deadline has not resumed yet. Idempotent. */
   release(): void {
-    this.#native.release();
+    this.#guests.release();
     if (this.#journal !== undefined) void this.#running().then(() => this.#writeDown());
   }
 
   /** Nanoseconds until the deadline; negative once it has passed. */
   get remainingNs(): number {
-    return this.#native.remainingNs();
+    return this.#guests.remainingNs();
   }
 
   /** The number of this freeze, used once in a process: by it a worker sees natively whether it is held. */
   get generation(): number {
-    return this.#native.token();
+    return this.#guests.token();
   }
 
   /** True once the VMs run again, whoever released them. */
   get released(): boolean {
-    return this.#native.released;
+    return this.#guests.released;
   }
 
   /**
@@ -136,14 +127,14 @@ export class FreezeScope implements Disposable, AsyncDisposable {
    * that is not waited for any longer.
    */
   async settled(): Promise<void> {
-    await this.#native.settled();
+    await this.#guests.settled();
     await this.#running();
     this.#writeDown();
   }
 
   /** What has happened so far, one record a VM, in the order in which they were given. */
   records(): FreezeRecord[] {
-    return this.#native.records();
+    return this.#guests.records();
   }
 
   async #running(): Promise<void> {

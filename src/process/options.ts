@@ -91,7 +91,14 @@ export interface ProcessVmOptions {
   restartLimit?: number | undefined;
 }
 
-export type ParsedProcessVmOptions = Omit<z.output<typeof processVmSchema>, 'name'> & { readonly name: string };
+export type ParsedProcessVmOptions = Omit<z.output<typeof processVmSchema>, 'name'> & {
+  readonly name: string;
+  /** Of its metadata service, which its environment is told. */
+  readonly metadataUrl?: string | undefined;
+};
+
+/** By which a guest finds its metadata service. */
+export const METADATA_URL_VARIABLE = 'STANDSTILL_METADATA_URL';
 
 /** Apply defaults → validate. `fallbackName` serves where the options name no VM. */
 export function parseProcessVmOptions(

@@ -1,6 +1,7 @@
 import { monotonicNs } from '../base/clock.js';
 import type { NativeFreezeRecord, ResumedBy } from '../native/contract.js';
 import type { NativeSupervisorReply } from '../native/process-contract.js';
+import type { FrozenGuests } from '../vm/guest-kind.js';
 import type { ProcessGuest } from './guest.js';
 
 export interface ProcessFreezeTerms {
@@ -21,7 +22,7 @@ interface Frozen {
  * Process guests that are frozen together, until they are released or each one's supervisor thaws it at the deadline. It
  * answers as the engine's freeze of emulated guests does.
  */
-export class ProcessFreeze implements Disposable, AsyncDisposable {
+export class ProcessFreeze implements FrozenGuests, Disposable, AsyncDisposable {
   readonly #guests: readonly Frozen[];
   readonly #deadlineAtNs: bigint;
 
@@ -65,6 +66,10 @@ export class ProcessFreeze implements Disposable, AsyncDisposable {
   get released(): boolean {
     this.#refresh();
     return this.#guests.every((held) => !held.wasRunning || isOver(held));
+  }
+
+  token(): number {
+    return 0;
   }
 
   /** Resolves when every guest runs again, or has ended. */

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { monotonicNs } from '../base/clock.js';
 import { StandstillError } from '../base/errors.js';
@@ -8,7 +9,9 @@ import { type ProgressOptions, progressFields } from '../base/progress.js';
 import { KIB, NS_PER_MS } from '../base/units.js';
 import type { VmState } from '../native/contract.js';
 import type { NativeSupervisorReply } from '../native/process-contract.js';
-import { HANDSHAKE_TIMEOUT_MS_DEFAULT, timeoutMsSchema } from '../vm/emulated-vm.js';
+import { HANDSHAKE_TIMEOUT_MS_DEFAULT, timeoutMsSchema, vmObserver } from '../vm/emulated-vm.js';
+import type { VmEvent } from '../vm/events.js';
+import { type GuestKind, guestKind } from '../vm/guest-kind.js';
 import type { MemoryDigest, PauseLatency, PauseOptions, Vm, VmStats } from '../vm/vm.js';
 import { type ClockGuarantees, PROCESS_CLOCKS } from './guarantees.js';
 import { endingOf, type ProcessEnding, ProcessGuest } from './guest.js';
@@ -37,6 +40,15 @@ const progressSchema = z.strictObject(progressFields);
 
 /** The supervised process behind a VM, for those parts of the library that work on several VMs at once. */
 export const processGuest: unique symbol = Symbol('standstill.processGuest');
+
+const PROCESS: GuestKind = {
+  haltsIn: 'milliseconds',
+  freeze: (vms, terms) =>
+    ProcessFreeze.begin(
+      vms.filter((vm) => vm instanceof ProcessVm).map((vm) => vm[processGuest]),
+      terms,
+    ),
+};
 
 /** What a process guest is doing. Of what only an emulated guest has, steps and epochs among them, the values are 0. */
 export interface ProcessStats extends VmStats {
@@ -80,9 +92,13 @@ export interface TerminateOptions {
 export class ProcessVm implements Vm {
   readonly kind = 'process';
   readonly [processGuest]: ProcessGuest;
+  readonly [guestKind] = PROCESS;
+  [vmObserver]: ((event: VmEvent) => void) | undefined;
   readonly name: string;
   /** The command. */
   readonly program: string;
+  /** Where the guest finds its metadata service, which its environment names too. */
+  readonly metadataUrl: string | undefined;
   /** By what it is frozen, and why so. */
   readonly freezer: ChosenFreezer;
   /** What a freeze of a process does to its clocks. */
@@ -97,10 +113,13 @@ export class ProcessVm implements Vm {
     this[processGuest] = guest;
     this.name = options.name;
     this.program = options.command;
+    this.metadataUrl = options.metadataUrl;
     this.freezer = guest.freezer;
     this.#options = options;
     guest.onEvent(({ event }) => {
-      if (event === 'gone') this.#restart();
+      if (event !== 'gone') return;
+      this.#tell('vm-faulted');
+      this.#restart();
     });
   }
 
@@ -138,6 +157,7 @@ export class ProcessVm implements Vm {
   start(): void {
     this[processGuest].start();
     this.#generationId = randomUUID();
+    this.#tell('vm-started');
   }
 
   /**
@@ -179,6 +199,7 @@ export class ProcessVm implements Vm {
     guest.assertFree();
     guest.assertAlive();
     const { requestedAtNs, frozenAtNs } = guest.requestFreeze(timeoutNs, 0n)();
+    this.#tell('vm-paused');
     return {
       haltNs: Number(frozenAtNs - requestedAtNs),
       latencyNs: Number(monotonicNs() - requestedAtNs),
@@ -191,7 +212,21 @@ export class ProcessVm implements Vm {
     guest.assertFree();
     this.#assertStarted();
     guest.assertAlive();
-    guest.thaw(this.#reply().generation);
+    const { frozen, generation } = this.#reply();
+    guest.thaw(generation);
+    if (frozen) this.#tell('vm-resumed');
+  }
+
+  /** Ends all of it as `terminate` does, and starts it again after so long: a reboot. Ends early by the signal. */
+  async reboot(downMs: number, signal: AbortSignal): Promise<void> {
+    this.#ending = true;
+    try {
+      if (this.state !== 'closed') await this[processGuest].terminate(GRACE_MS_DEFAULT);
+      await sleep(downMs, undefined, { signal }).catch(() => {});
+    } finally {
+      this.#ending = false;
+    }
+    if (this.state !== 'closed') this.start();
   }
 
   /**
@@ -288,8 +323,10 @@ export class ProcessVm implements Vm {
 
   /** Thaws and kills all of it, at once. Idempotent. */
   close(): void {
+    const wasOpen = this.state !== 'closed';
     this.#ending = true;
     this[processGuest].close();
+    if (wasOpen) this.#tell('vm-closed');
   }
 
   [Symbol.dispose](): void {
@@ -335,6 +372,10 @@ export class ProcessVm implements Vm {
 
   endEpoch(): never {
     throw this.#notSupported('endEpoch: its writes are not marked');
+  }
+
+  #tell(type: VmEvent['type']): void {
+    this[vmObserver]?.({ type, vm: this.name });
   }
 
   #notSupported(what: string): StandstillError {

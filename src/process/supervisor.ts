@@ -7,7 +7,7 @@ import { messageOf, StandstillError } from '../base/errors.js';
 import { NS_PER_S } from '../base/units.js';
 import { addon } from '../native/addon.js';
 import type { NativeSupervisor, NativeSupervisorReply, NativeSupervisorRequest } from '../native/process-contract.js';
-import type { Freezer, ParsedProcessVmOptions } from './options.js';
+import { type Freezer, METADATA_URL_VARIABLE, type ParsedProcessVmOptions } from './options.js';
 
 const PROGRAM_PATH = fileURLToPath(new URL('../../build/Release/standstill-supervisor', import.meta.url));
 /** A supervisor that has not answered after this, beyond the time that the request itself allows, is lost. */
@@ -181,8 +181,9 @@ function firstEvent(
 }
 
 /** As native/supervisor/configuration.h has it. */
-function configurationOf({ freezer, cwd, command, args, env }: ParsedProcessVmOptions): string {
-  const variables = Object.entries(env ?? process.env).flatMap(([name, value]) =>
+function configurationOf({ freezer, cwd, command, args, env, metadataUrl }: ParsedProcessVmOptions): string {
+  const environment = { ...(env ?? process.env), [METADATA_URL_VARIABLE]: metadataUrl };
+  const variables = Object.entries(environment).flatMap(([name, value]) =>
     value === undefined ? [] : [`${name}=${value}`],
   );
   const fields = [freezer, cwd ?? process.cwd(), `${args.length + 1}`, command, ...args, `${variables.length}`];

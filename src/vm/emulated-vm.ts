@@ -15,6 +15,7 @@ import type {
 import { watched } from '../native/watched.js';
 import { nativeSnapshotOf, type VmSnapshot, wrapSnapshot } from '../snapshot/snapshot.js';
 import type { VmEvent } from './events.js';
+import { type GuestKind, guestKind } from './guest-kind.js';
 import { nativeVmConfig, seedSchema, type VmOptions } from './options.js';
 import type {
   CheckResult,
@@ -72,6 +73,15 @@ export const vmObserver: unique symbol = Symbol('standstill.vmObserver');
 /** Where the metadata service of a VM is; its host's to set. */
 export const vmMetadataUrl: unique symbol = Symbol('standstill.vmMetadataUrl');
 
+const EMULATED: GuestKind = {
+  haltsIn: 'microseconds',
+  freeze: (vms, terms) =>
+    addon.freeze(
+      vms.filter((vm) => vm instanceof EmulatedVm).map((vm) => vm[nativeHandle]),
+      terms,
+    ),
+};
+
 /** Creates a VM from a configuration that is valid. */
 export const createFromConfig = async (config: NativeVmConfig): Promise<EmulatedVm> =>
   wrap(await addon.createVm(config));
@@ -86,6 +96,7 @@ let wrap: (native: NativeVm) => EmulatedVm;
 /** A VM whose guest is one of the engine's programs, run by one thread of the engine. */
 export class EmulatedVm implements Vm {
   readonly [nativeHandle]: NativeVm;
+  readonly [guestKind] = EMULATED;
   [vmObserver]: ((event: VmEvent) => void) | undefined;
   [vmMetadataUrl]: string | undefined;
   readonly name: string;

@@ -9,6 +9,7 @@ import { gateCommand } from './gate/command.js';
 import { leave } from './leave.js';
 import { patchCommand } from './patch/command.js';
 import { planCommand } from './plan.js';
+import { rolloutCommand } from './rollout/command.js';
 import { runCommand } from './run.js';
 import { serveCommand } from './serve/command.js';
 import { snapshotCommand } from './snapshot/command.js';
@@ -27,6 +28,7 @@ const program = new Command('standstill')
   // `gate` and `gate ab` both have a --head.
   .enablePositionalOptions()
   .addCommand(runCommand(leave))
+  .addCommand(rolloutCommand(leave))
   .addCommand(verifyCommand(leave))
   .addCommand(benchCommand(leave))
   .addCommand(snapshotCommand(leave))

@@ -17,6 +17,7 @@ import {
 } from './options.js';
 import { type AvailabilitySet, type HostPlace, hostPlaces, placeNext, type VmPlace } from './placement.js';
 import type { ResumeOptions, RolloutOptions } from './rollout-options.js';
+import type { RolloutStep } from './rollout-plan.js';
 import { type RolloutReport, rolloutReport } from './rollout-report.js';
 import { type PlacedVm, Rollouts } from './rollouts.js';
 
@@ -141,6 +142,19 @@ export class Fleet implements AsyncDisposable {
   /** Where each VM that is not closed is, in the order of creation. */
   get placement(): readonly VmPlace[] {
     return this.#open().map(({ place }) => place);
+  }
+
+  /** Where each host is. */
+  get hostPlaces(): readonly HostPlace[] {
+    return this.#places;
+  }
+
+  /**
+   * The update domains that a rollout with these options would take, in its order, each with its hosts. Nothing is done.
+   * Throws ERR_INVALID_OPTION as `rollout` does.
+   */
+  planSteps(options: Pick<RolloutOptions, 'availabilitySets' | 'order'> = {}): readonly RolloutStep[] {
+    return this.#rollouts.planSteps(options);
   }
 
   /** The VMs that are not closed, in the order of creation. */

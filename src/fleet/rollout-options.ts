@@ -91,7 +91,10 @@ export interface RolloutOptions extends RolloutControl, FreezeSettings {
   order?: readonly number[] | undefined;
   /** What follows a host that fails or a VM that is not well: 'stop', or 'rollback' of all hosts patched so far. Default 'stop'. */
   onFailure?: FailurePolicy | undefined;
-  /** From the end of an update domain to the begin of the next one, in milliseconds, 0 to 24 h. Default 0. */
+  /**
+   * From the end of an update domain to the begin of the next one, in milliseconds, 0 to 24 h. Default 0. A
+   * resume and a rollback begin at once.
+   */
   pauseBetweenMs?: number | undefined;
   /** How many hosts of an update domain are under maintenance at once, 1 to 1,000. Default: all. */
   hostsAtOnce?: number | undefined;

@@ -27,7 +27,7 @@ export interface RolloutState {
   readonly passedDomains: readonly number[];
   /** Since the last start, resume or change of direction. */
   readonly problems: readonly string[];
-  /** When the last domain ended, by the log's clock. */
+  /** When the last domain ended, by the log's clock; null since it was resumed: whoever does that need not wait. */
   readonly domainEndedAtNs: number | null;
 }
 
@@ -110,6 +110,7 @@ function resumed(state: RolloutState, direction: Direction): RolloutState {
     openDomain: null,
     passedDomains: direction === state.direction ? state.passedDomains : [],
     problems: [],
+    domainEndedAtNs: null,
   };
 }
 

@@ -21,7 +21,7 @@ import {
   type RolloutControl,
   type RolloutOptions,
 } from './rollout-options.js';
-import { hostsOfSets, planSteps, type RolloutPlan } from './rollout-plan.js';
+import { hostsOfSets, planSteps, type RolloutPlan, type RolloutStep } from './rollout-plan.js';
 import { type RolloutReport, rolloutReport } from './rollout-report.js';
 import { evolve, type RolloutState } from './rollout-state.js';
 
@@ -84,15 +84,19 @@ export class Rollouts {
     await this.#driving?.done.catch(() => {});
   }
 
-  async #planOf(settings: Omit<ParsedRollout, keyof RolloutControl>): Promise<RolloutPlan> {
-    const { availabilitySets, order, hostsAtOnce, patches, rollbackPatches, ...others } = settings;
-    const { budgetMs, handshakeTimeoutMs, clockSync, proof, check, ...kept } = others;
+  planSteps({ availabilitySets, order }: Pick<RolloutOptions, 'availabilitySets' | 'order'>): RolloutStep[] {
     const fleet = this.#fleet;
     for (const name of availabilitySets ?? []) fleet.assertSet(name);
     const places = fleet.vms().map(({ place }) => place);
+    return planSteps(hostsOfSets(fleet.hosts, places, availabilitySets), fleet.updateDomains, order);
+  }
+
+  async #planOf(settings: Omit<ParsedRollout, keyof RolloutControl>): Promise<RolloutPlan> {
+    const { availabilitySets, order, hostsAtOnce, patches, rollbackPatches, ...others } = settings;
+    const { budgetMs, handshakeTimeoutMs, clockSync, proof, check, ...kept } = others;
     const plan = {
       ...kept,
-      steps: planSteps(hostsOfSets(fleet.hosts, places, availabilitySets), fleet.updateDomains, order),
+      steps: this.planSteps({ availabilitySets, order }),
       maintenance: { budgetMs, handshakeTimeoutMs, clockSync, proof, check },
       availabilitySets: availabilitySets ?? null,
       hostsAtOnce: hostsAtOnce ?? null,

@@ -1,0 +1,173 @@
+import { writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Command, Option } from 'commander';
+import { isStandstillError, messageOf, StandstillError, unexpected } from '../../base/errors.js';
+import { Fleet } from '../../fleet/fleet.js';
+import { FAULT_DOMAINS_MAX, HOSTS_MAX, UPDATE_DOMAINS_MAX } from '../../fleet/options.js';
+import type { RolloutReport } from '../../fleet/rollout-report.js';
+import { writeComponents } from '../demo/components.js';
+import { EXIT_NOT_OK, EXIT_OK } from '../exit-codes.js';
+import { collect, DAY_MS, durationMs, wholeNumber } from '../flags.js';
+import { catchInterrupts } from '../interrupt.js';
+import type { Leave } from '../leave.js';
+import { showProgress } from '../progress.js';
+import { terminalOf } from '../terminal.js';
+import { planRolloutRun, type RolloutFlags, type RolloutRun } from './options.js';
+import { planOf, renderPlan, renderRollout } from './render.js';
+import { watchRollout } from './watch.js';
+
+const VMS_MAX = 1000;
+
+/** `standstill rollout`: a fleet, patched one update domain at a time. */
+export function rolloutCommand(leave: Leave): Command {
+  return new Command('rollout')
+    .summary('patch a fleet of hosts, one update domain at a time')
+    .description(
+      'Creates hosts with VMs in availability sets, shows where they are, patches one update domain after the other, ' +
+        'checks the health of the VMs in between, and proves from the event log that never two domains of a set were ' +
+        'impacted at once. With --state, one that was stopped or killed goes on where it was.',
+    )
+    .addOption(flag('--hosts <number>', 'how many hosts', wholeNumber('--hosts', 1, HOSTS_MAX)).default(5))
+    .addOption(flag('--vms <number>', 'how many VMs', wholeNumber('--vms', 0, VMS_MAX)).default(20))
+    .option('--set <name>', 'availability set, repeatable; the VMs are dealt out in turn (default: web)', collect)
+    .addOption(
+      flag('--domains <number>', 'update domains', wholeNumber('--domains', 1, UPDATE_DOMAINS_MAX)).default(
+        undefined,
+        '5',
+      ),
+    )
+    .addOption(
+      flag('--fault-domains <number>', 'fault domains', wholeNumber('--fault-domains', 1, FAULT_DOMAINS_MAX)).default(
+        undefined,
+        '2',
+      ),
+    )
+    .option('--memory <size>', "RAM of each VM, bytes or text such as '16MiB'", '16MiB')
+    .option('--program <name>', 'guest program, repeatable; dealt out in turn', collect)
+    .option('--patch <module>', 'patch module, repeatable; applied in order (default: three built-in ones)', collect)
+    .option('--rollback-patch <module>', 'what takes the patches back, repeatable; applied in order', collect)
+    .addOption(new Option('--order <domains>', "order of the update domains, as '2,0,1'").argParser(orderOf))
+    .addOption(
+      flag('--hosts-at-once <number>', 'of a domain', wholeNumber('--hosts-at-once', 1, HOSTS_MAX)).default(
+        undefined,
+        'all',
+      ),
+    )
+    .addOption(flag('--pause-between <time>', 'between two domains', durationMs('--pause-between', DAY_MS)))
+    .option('--on-failure <policy>', 'what follows a failure: stop, rollback', 'stop')
+    .addOption(flag('--budget <time>', 'longest freeze', durationMs('--budget', DAY_MS)).default(30_000, '30s'))
+    .addOption(
+      flag('--duration <time>', 'how long the VMs run before', durationMs('--duration', DAY_MS)).default(200, '200ms'),
+    )
+    .addOption(flag('--seed <number>', 'decides the guests', wholeNumber('--seed', 0, 2 ** 53 - 1)).default(0))
+    .option('--state <folder>', 'keep the log, the rollout and the hosts there; needs --patch')
+    .option('--resume', 'go on with the rollout in --state that was stopped or killed; the other flags as before')
+    .option('--roll-back', 'take back what the rollout in --state has patched')
+    .option('--in-doubt <answer>', 'where a kill has left it open whether a host is patched: applied, not-applied')
+    .option('--plan', 'show the placement and the order, and do nothing')
+    .option('--log <file>', 'write the event log there, an object a line')
+    .option('--json', 'print the result as one JSON object')
+    .option('--no-color', 'no colour; NO_COLOR does the same')
+    .addHelpText('after', HELP_EXIT_CODES)
+    .action((flags: RolloutFlags) => run(flags, leave));
+}
+
+const HELP_EXIT_CODES = `
+Exit codes: 0 all hosts patched, all VMs well, invariants proved; 1 not so; 2 usage; 130 Ctrl-C, 143 SIGTERM.`;
+
+const flag = (names: string, text: string, parse: (text: string) => number): Option =>
+  new Option(names, text).argParser(parse);
+
+function orderOf(text: string): number[] {
+  const domains = text.split(',').map((part) => (part.trim() === '' ? Number.NaN : Number(part)));
+  if (domains.every((domain) => Number.isInteger(domain) && domain >= 0)) return domains;
+  throw unexpected('ERR_INVALID_OPTION', "update domains such as '2,0,1'", '--order', text);
+}
+
+async function run(flags: RolloutFlags, leave: Leave): Promise<void> {
+  const plan = planRolloutRun(flags);
+  let fleet: Fleet | undefined;
+  // A second signal does not wait: the temporary folders of the hosts go, a state folder stays.
+  using interrupt = catchInterrupts(() => {
+    for (const host of fleet?.hosts ?? []) host[Symbol.dispose]();
+  });
+  let exitCode: number = EXIT_NOT_OK;
+  try {
+    fleet = await Fleet.create(plan.fleet);
+    const report = await rollOut(fleet, plan, flags, interrupt.signal);
+    exitCode = interrupt.exitCode ?? (report === null || report.ok ? EXIT_OK : EXIT_NOT_OK);
+    if (report !== null) process.stderr.write(advice(report, flags));
+  } catch (error) {
+    if (interrupt.exitCode === undefined || !isStandstillError(error, 'ERR_ABORTED')) throw error;
+    process.stderr.write('Interrupted before the rollout began: no host was patched.\n');
+    exitCode = interrupt.exitCode;
+  } finally {
+    await fleet?.close();
+    if (flags.log !== undefined && fleet !== undefined) writeLog(flags.log, fleet);
+  }
+  await leave(
+    exitCode,
+    (fleet?.hosts ?? []).reduce((sum, host) => sum + host.abandonedThreads, 0),
+  );
+}
+
+/** Null where nothing was to be done but to show the plan. */
+async function rollOut(
+  fleet: Fleet,
+  plan: RolloutRun,
+  flags: RolloutFlags,
+  signal: AbortSignal,
+): Promise<RolloutReport | null> {
+  const print = (json: object, text: () => string) =>
+    process.stdout.write(flags.json ? `${JSON.stringify(json, null, 2)}\n` : `\n${text()}\n\n`);
+  const terminal = terminalOf(process.stdout, flags.color);
+  const report = await (async () => {
+    using progress = showProgress(terminalOf(process.stderr, flags.color).style, flags.json !== true);
+    progress.say(`creating ${plan.vms.length} VMs`);
+    await createVms(fleet, plan, signal);
+    const shown = planOf(fleet, fleet.planSteps(plan.rollout));
+    if (flags.plan) {
+      print({ schemaVersion: 1, ...shown }, () => renderPlan(shown, terminal));
+      return null;
+    }
+    if (!flags.json) print({}, () => renderPlan(shown, terminal));
+    if (plan.isDemo) await Promise.all(fleet.hosts.map((host) => writeComponents(host.directory, flags.seed)));
+    progress.say('the VMs run');
+    await sleep(plan.durationMs, undefined, { signal }).catch(() => signal.throwIfAborted());
+    using _watch = watchRollout(fleet, progress);
+    const control = { signal, isApplied: plan.isApplied };
+    if (plan.resume === null) return await fleet.rollout({ ...plan.rollout, ...control });
+    return await fleet.resumeRollout({ ...control, direction: plan.resume === 'as it was' ? undefined : plan.resume });
+  })();
+  if (report !== null) print({ placement: fleet.placement, report }, () => renderRollout(report, terminal));
+  return report;
+}
+
+async function createVms(fleet: Fleet, { sets, vms }: RolloutRun, signal: AbortSignal): Promise<void> {
+  for (const name of sets) fleet.createAvailabilitySet({ name });
+  for (const options of vms) {
+    signal.throwIfAborted();
+    (await fleet.createVm(options)).start();
+  }
+}
+
+/** How to go on with a rollout that is not over. */
+function advice({ status, stoppedBy }: RolloutReport, flags: RolloutFlags): string {
+  if (status !== 'stopped') return '';
+  if (flags.state === undefined) return 'The rollout is not over; without --state, nothing of it is kept.\n';
+  const doubt = stoppedBy === 'in-doubt' ? ' --in-doubt applied|not-applied' : '';
+  return (
+    `The rollout is not over. The same command with --resume${doubt} goes on with it, ` +
+    'with --roll-back takes it back.\n'
+  );
+}
+
+function writeLog(path: string, fleet: Fleet): void {
+  try {
+    writeFileSync(path, fleet.log.toNdjson());
+  } catch (cause) {
+    throw new StandstillError('ERR_INVALID_OPTION', `Expected a file to write for --log: ${messageOf(cause)}`, {
+      cause,
+    });
+  }
+}

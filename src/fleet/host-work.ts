@@ -1,10 +1,11 @@
 import { monotonicNs } from '../base/clock.js';
 import type { ErrorCode } from '../base/error-codes.js';
 import { isStandstillError, messageOf } from '../base/errors.js';
+import { readBundleHead } from '../components/bundle.js';
 import type { Host } from '../host/host.js';
 import type { MaintenanceReport } from '../maintenance/report.js';
 import type { Applied, Direction } from './rollout-events.js';
-import type { RolloutPlan } from './rollout-plan.js';
+import type { PlannedPatch, RolloutPlan } from './rollout-plan.js';
 
 export interface HostOutcome {
   readonly applied: Applied;
@@ -60,4 +61,15 @@ function appliedBy({ patches }: MaintenanceReport, direction: Direction): Applie
       kind === 'module' && (status === 'applied' || status === 'cancelled' || status === 'abandoned'),
   );
   return touched ? 'unknown' : undone;
+}
+
+/**
+ * Whether a host's components have the versions that these bundles bring; null where a module is among them, of which
+ * nobody but its maker can say.
+ */
+export async function bundlesApplied(patches: readonly PlannedPatch[], host: Host): Promise<boolean | null> {
+  const bundles = patches.flatMap((patch) => ('bundle' in patch ? [patch.bundle] : []));
+  if (bundles.length < patches.length) return null;
+  const heads = await Promise.all(bundles.map(readBundleHead));
+  return heads.every(({ manifest }) => host.components.get(manifest.component)?.version === manifest.to);
 }

@@ -69,8 +69,8 @@ export interface RolloutControl {
   /** Asked for each VM of an update domain once its hosts are patched; the next domain waits for all answers. Default: none. */
   probe?: HealthProbe | undefined;
   /**
-   * Asked for each host of which it is not known. Default: the rollout stops there, by 'in-doubt', and never applies
-   * what may be applied already.
+   * Asked for each host of which it is not known. Default: of bundles, the versions of the host's components tell it;
+   * with a module among the patches the rollout stops there, by 'in-doubt', and never applies what may be applied already.
    */
   isApplied?: AppliedProbe | undefined;
   /** Aborting it begins no further host and no further probe; hosts under way are finished, and the rollout stops. */

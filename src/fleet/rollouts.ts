@@ -8,7 +8,7 @@ import type { Host } from '../host/host.js';
 import type { Vm } from '../vm/vm.js';
 import type { FleetEvent } from './events.js';
 import { healthProblem } from './health.js';
-import { workOnHost } from './host-work.js';
+import { bundlesApplied, workOnHost } from './host-work.js';
 import type { HostPlace, VmPlace } from './placement.js';
 import { driveRollout, type RolloutHands } from './rollout.js';
 import type { RolloutEvent } from './rollout-events.js';
@@ -139,7 +139,12 @@ export class Rollouts {
       flush: () => this.#fleet.log.flush(),
       nowNs: () => this.#fleet.log.sinceBeginNs(monotonicNs()),
       work: (host) => workOnHost(this.#fleet.hostNamed(host), state().direction, plan),
-      isApplied: async (host) => (await control.isApplied?.(this.#fleet.hostNamed(host))) ?? null,
+      isApplied: async (name) => {
+        const host = this.#fleet.hostNamed(name);
+        return control.isApplied === undefined
+          ? await bundlesApplied(plan.patches, host)
+          : await control.isApplied(host);
+      },
       checkHealth: (updateDomain, hosts) => this.#checkHealth(updateDomain, hosts, control, signal),
     };
   }

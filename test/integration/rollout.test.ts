@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ClassicLevel } from 'classic-level';
 import {
   assertOneDomainAtATime,
   checkRollout,
@@ -10,6 +11,7 @@ import {
   type RolloutOptions,
 } from 'standstill';
 import { describe, expect, it } from 'vitest';
+import { Workshop } from '../fixtures/bundles.js';
 import { withTemporaryFolder } from '../fixtures/cli.js';
 import { appends, linesOfAll, runningFleet } from '../fixtures/fleets.js';
 import { expectToRun } from '../fixtures/hosts.js';
@@ -347,3 +349,39 @@ it('freezing two domains at once by hand is seen by the checker: the control', a
   expect(kinds).toContain('too-few-running');
   expect(() => assertOneDomainAtATime(fleet.log)).toThrow(/one update domain of 'web' to be impacted .* 0 and 1 were/);
 });
+
+describe('a rollout of bundles', () => {
+  it('whose process was killed asks the components of the host under way, and applies each bundle once', () =>
+    withTemporaryFolder(async ({ path: directory }) => {
+      using workshop = new Workshop();
+      const patches = [{ bundle: await workshop.bundle() }];
+      const options = { hosts: 3, updateDomains: 3, directory, host: { trustedKeys: [workshop.keys.publicKey] } };
+      const first = await runningFleet(3, options);
+      for (const host of first.hosts) await workshop.install(host);
+      const stop = new AbortController();
+      first.log.subscribe((entry) => {
+        if (entry.type === 'host-patch-begin' && entry.host === 'host-2') stop.abort();
+      });
+      await first.rollout({ patches, signal: stop.signal });
+      await first.close();
+      // As a kill leaves it: the second host was begun, and that it ended is not in the log.
+      await forgetFrom(join(directory, 'log'), 'host-patch-end', 'host-2');
+      await using second = await runningFleet(3, options);
+      expect(second.rolloutReport()?.hosts.map(({ applied }) => applied)).toEqual(['yes', 'unknown', 'no']);
+      expect(await second.resumeRollout()).toMatchObject({ ok: true, status: 'done' });
+      expect(second.hosts.map((host) => host.components.get('agent')?.version)).toEqual(['1.1.0', '1.1.0', '1.1.0']);
+      expect(second.rolloutReport()?.hosts.map(({ maintenances }) => maintenances)).toEqual([1, 1, 1]);
+    }));
+});
+
+/** Drops the entries of a closed log from the first of that kind and host on. */
+async function forgetFrom(folder: string, type: string, host: string): Promise<void> {
+  const database = new ClassicLevel<string, { type?: string; host?: string }>(folder, { valueEncoding: 'json' });
+  let found = false;
+  for (const [key, value] of await database.iterator({ gt: 'entry:', lt: 'entry:~' }).all()) {
+    found ||= value.type === type && value.host === host;
+    if (found) await database.del(key);
+  }
+  await database.close();
+  expect(found).toBe(true);
+}

@@ -591,7 +591,7 @@ TEST_CASE(
     vm->Close();
     closed.store(true);
   });
-  SleepNs(3 * kMillisecondNs);
+  CHECK(Eventually([&] { return vm->state() == VmState::kClosed; }));
   copy.LetGo();
   CHECK(Eventually([&] { return closed.load(); }));
   closer.join();

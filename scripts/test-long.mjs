@@ -1,5 +1,6 @@
 // What takes longer than CI allows: the soak of 10^6 pause/resume cycles, half an hour of fuzzing, 500 freezes of a
-// forking tree with each freezer, and the real programs frozen as often as is promised. Their logs, with the commit, the machine and the result, are committed in test/long/.
+// forking tree with each freezer, the real programs frozen as often as is promised, and 100,000 generated requests to the
+// metadata service. Their logs, with the commit, the machine and the result, are committed in test/long/.
 //   npm run test:long             all of them
 //   npm run test:long -- fuzz     one by name
 import { spawnSync } from 'node:child_process';
@@ -42,6 +43,15 @@ const JOBS = [
     command: [
       ...['env', 'NO_COLOR=1', 'STANDSTILL_LONG=1'],
       ...['npx', 'vitest', 'run', 'test/integration/process/real-programs.test.ts'],
+    ],
+    keeps: () => true,
+  },
+  {
+    name: 'requests',
+    before: [],
+    command: [
+      ...['env', 'NO_COLOR=1', 'METADATA_REQUESTS=100000'],
+      ...['npx', 'vitest', 'run', 'test/integration/metadata-robustness.test.ts'],
     ],
     keeps: () => true,
   },

@@ -34,6 +34,8 @@ export function createGuestServer(guest: Guest, limits: ServerLimits, logger?: F
     },
   });
   app.server.maxConnections = limits.connectionsMax;
+  // Without it, a client that closes its side behind its requests gets no answer to those that Node has not come to.
+  Object.assign(app.server, { httpAllowHalfOpen: true });
 
   // A body is JSON whatever it calls itself, and each route looks at it itself.
   app.removeAllContentTypeParsers();

@@ -9,6 +9,7 @@ import { digestIncremental } from './digest-incremental.js';
 import { dirtyShare } from './dirty-share.js';
 import { freezeManyCase } from './freeze-many.js';
 import { memory } from './memory.js';
+import { metadata } from './metadata.js';
 import { patchBlackout } from './patch-blackout.js';
 import { pause } from './pause.js';
 import { pauseJs } from './pause-js.js';
@@ -44,6 +45,7 @@ export const CASES: readonly BenchCase[] = [
   rollout,
   deadlineBusy,
   patchBlackout,
+  metadata,
   cycles,
   pausePeers,
   qemuSnapshots,

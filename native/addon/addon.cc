@@ -63,14 +63,15 @@ Napi::Value RestoreVm(const Napi::CallbackInfo& info) {
                      "Expected a configuration for restoreVm but received none");
   }
   const RestoreConfig config = ReadRestoreConfig(info[0].As<Napi::Object>());
+  const auto snapshot = SnapshotObject::Of(info[1]);
   return OnPoolOrFail<std::shared_ptr<Vm>>(
       env,
-      [config, snapshot = SnapshotObject::Of(info[1]),
-       progress = ProgressObject::Of(info[2])](std::shared_ptr<Vm>* out) {
+      [config, snapshot, progress = ProgressObject::Of(info[2])](std::shared_ptr<Vm>* out) {
         return Vm::Restore(config.vm, *snapshot, config.options, *progress, out);
       },
-      [config](Napi::Env in, Status status) {
-        return StatusError(in, status, "VM " + config.vm.name, "a machine or host that refuses it");
+      [config, snapshot](Napi::Env in, Status status) {
+        return SnapshotError(in, status, *snapshot, "VM " + config.vm.name,
+                             "a machine or host that refuses it");
       },
       [](Napi::Env in, std::shared_ptr<Vm>& vm) { return VmObject::Own(in, std::move(vm)); });
 }
@@ -129,6 +130,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
               Napi::Function::New<PageStoreObject::Create>(env, "createPageStore"));
   exports.Set("openSnapshotFile",
               Napi::Function::New<SnapshotFileObject::Open>(env, "openSnapshotFile"));
+  exports.Set("mapSnapshotFile",
+              Napi::Function::New<SnapshotFileObject::Map>(env, "mapSnapshotFile"));
   exports.Set("createSnapshotLoader",
               Napi::Function::New<SnapshotLoaderObject::Create>(env, "createSnapshotLoader"));
   exports.Set("createSnapshotWriter",

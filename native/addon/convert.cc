@@ -98,9 +98,11 @@ Napi::Value TickerToJs(Napi::Env env, const TickerStats* ticker) {
 }
 
 Napi::Value FaultToJs(Napi::Env env, const FaultReport& report) {
+  static constexpr std::array<const char*, 4> kKinds = {"", "out-of-range", "misaligned",
+                                                        "memory-lost"};
   if (report.fault.kind == FaultKind::kNone) return env.Null();
   const Napi::Object object = Napi::Object::New(env);
-  object.Set("kind", report.fault.kind == FaultKind::kOutOfRange ? "out-of-range" : "misaligned");
+  object.Set("kind", kKinds[static_cast<size_t>(report.fault.kind)]);
   object.Set("gpa", static_cast<double>(report.fault.gpa));
   object.Set("sizeBytes", static_cast<double>(report.fault.size_bytes));
   object.Set("step", static_cast<double>(report.step));

@@ -8,6 +8,7 @@ std::string Received(Status status, const FileProblem& problem) {
     case Status::kSnapshotDamaged:
       return problem.what + " at byte " + std::to_string(problem.offset);
     case Status::kFileFailed:
+    case Status::kMemoryLost:
       return problem.what;
     case Status::kSnapshotMismatch:
       return "a base that it does not build on, or that another host holds";

@@ -13,6 +13,7 @@ namespace standstill {
 
 std::vector<SnapshotFileObject::PropertyDescriptor> SnapshotFileObject::Properties() {
   return {InstanceMethod<&SnapshotFileObject::Info>("info"),
+          InstanceMethod<&SnapshotFileObject::Mappable>("mappable"),
           InstanceMethod<&SnapshotFileObject::StateBytes>("stateBytes"),
           InstanceMethod<&SnapshotFileObject::PageCrcs>("pageCrcs"),
           InstanceMethod<&SnapshotFileObject::Present>("present"),
@@ -52,12 +53,16 @@ Napi::Value SnapshotFileObject::Info(const Napi::CallbackInfo& info) {
   return object;
 }
 
+Napi::Value SnapshotFileObject::Mappable(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), held_->file->image() != nullptr);
+}
+
 Napi::Value SnapshotFileObject::StateBytes(const Napi::CallbackInfo& info) {
   return BytesToJs(info.Env(), standstill::StateBytes(held_->file->state()));
 }
 
 Napi::Value SnapshotFileObject::PageCrcs(const Napi::CallbackInfo& info) {
-  const std::vector<uint64_t>& crcs = held_->file->page_crcs();
+  const std::span<const uint64_t> crcs = held_->file->page_crcs();
   auto array = Napi::BigUint64Array::New(info.Env(), crcs.size());
   std::copy(crcs.begin(), crcs.end(), array.Data());
   return array;
@@ -107,6 +112,20 @@ Napi::Value SnapshotFileObject::Verify(const Napi::CallbackInfo& info) {
   return OnPoolWithFile(info.Env(), held_->path,
                         [file = held_->file, progress = ProgressObject::Of(info[0])](
                             FileProblem* problem) { return file->Verify(*progress, problem); });
+}
+
+// mapSnapshotFile(file, store)
+Napi::Value SnapshotFileObject::Map(const Napi::CallbackInfo& info) {
+  const auto opened = Of(info[0]);
+  return OnPoolWithFile<std::shared_ptr<const Snapshot>>(
+      info.Env(), opened->path,
+      [opened, store = PageStoreObject::Of(info[1])](std::shared_ptr<const Snapshot>* out,
+                                                     FileProblem* problem) {
+        return MapSnapshot(opened->file, store, out, problem);
+      },
+      [](Napi::Env in, std::shared_ptr<const Snapshot>& snapshot) {
+        return SnapshotObject::Wrap(in, std::move(snapshot));
+      });
 }
 
 // ── Loaders ───────────────────────────────────────────────────────────────────────────────────

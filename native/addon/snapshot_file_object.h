@@ -29,10 +29,13 @@ class SnapshotFileObject : public Handle<SnapshotFileObject, const OpenSnapshotF
   static std::vector<PropertyDescriptor> Properties();
   // openSnapshotFile(path)
   static Napi::Value Open(const Napi::CallbackInfo& info);
+  // mapSnapshotFile(file, store)
+  static Napi::Value Map(const Napi::CallbackInfo& info);
   using Handle::Handle;
 
  private:
   Napi::Value Info(const Napi::CallbackInfo& info);
+  Napi::Value Mappable(const Napi::CallbackInfo& info);
   Napi::Value StateBytes(const Napi::CallbackInfo& info);
   Napi::Value PageCrcs(const Napi::CallbackInfo& info);
   Napi::Value Present(const Napi::CallbackInfo& info);

@@ -5,15 +5,17 @@
 #include <utility>
 
 #include "addon/convert.h"
+#include "addon/file_work.h"
 #include "standstill/snapshot_file.h"
 
 namespace standstill {
 namespace {
 
-std::function<Napi::Error(Napi::Env, Status)> Failing(const char* operation) {
-  return [operation](Napi::Env in, Status status) {
-    return StatusError(in, status, std::string(operation) + " of a snapshot",
-                       status == Status::kCancelled ? "a cancellation" : "another one");
+std::function<Napi::Error(Napi::Env, Status)> Failing(std::shared_ptr<const Snapshot> snapshot,
+                                                      const char* operation) {
+  return [snapshot, operation](Napi::Env in, Status status) {
+    return SnapshotError(in, status, *snapshot, std::string(operation) + " of a snapshot",
+                         status == Status::kCancelled ? "a cancellation" : "another one");
   };
 }
 
@@ -22,6 +24,15 @@ Napi::Number Count(Napi::Env env, uint64_t value) {
 }
 
 }  // namespace
+
+Napi::Error SnapshotError(Napi::Env env, Status status, const Snapshot& snapshot,
+                          const std::string& subject, const std::string& received) {
+  FileProblem problem;
+  const bool may_be_file = status == Status::kMemoryLost || status == Status::kSnapshotDamaged;
+  if (may_be_file && snapshot.Health(&problem) != Status::kOk)
+    return FileError(env, status, subject, problem);
+  return StatusError(env, status, subject, received);
+}
 
 Napi::Object StateToJs(Napi::Env env, const MachineState& state) {
   const Napi::Object params = Napi::Object::New(env);
@@ -141,7 +152,7 @@ Napi::Value SnapshotObject::Digest(const Napi::CallbackInfo& info) {
       [snapshot, progress = ProgressObject::Of(info[0])](uint64_t* out) {
         return snapshot->Digest(*progress, out);
       },
-      Failing("digest"),
+      Failing(snapshot, "digest"),
       [](Napi::Env in, uint64_t& value) -> Napi::Value { return Napi::BigInt::New(in, value); });
 }
 
@@ -153,7 +164,7 @@ Napi::Value SnapshotObject::PageCrcs(const Napi::CallbackInfo& info) {
       [snapshot, progress = ProgressObject::Of(info[0])](std::vector<uint64_t>* out) {
         return snapshot->PageCrcs(*progress, out);
       },
-      Failing("page CRCs"),
+      Failing(snapshot, "page CRCs"),
       [](Napi::Env in, std::vector<uint64_t>& crcs) -> Napi::Value {
         auto array = Napi::BigUint64Array::New(in, crcs.size());
         std::copy(crcs.begin(), crcs.end(), array.Data());
@@ -164,11 +175,17 @@ Napi::Value SnapshotObject::PageCrcs(const Napi::CallbackInfo& info) {
 // diff(other, progress)
 Napi::Value SnapshotObject::Diff(const Napi::CallbackInfo& info) {
   const auto snapshot = held_;
+  const auto other = Of(info[0]);
   return OnPoolOrFail<std::vector<PageRange>>(
       info.Env(),
-      [snapshot, other = Of(info[0]), progress = ProgressObject::Of(info[1])](
-          std::vector<PageRange>* out) { return snapshot->Diff(*other, *progress, out); },
-      Failing("diff"),
+      [snapshot, other, progress = ProgressObject::Of(info[1])](std::vector<PageRange>* out) {
+        return snapshot->Diff(*other, *progress, out);
+      },
+      [snapshot, other](Napi::Env in, Status status) {
+        FileProblem unread;
+        const bool ours = snapshot->Health(&unread) != Status::kOk;
+        return Failing(ours ? snapshot : other, "diff")(in, status);
+      },
       [](Napi::Env in, std::vector<PageRange>& ranges) -> Napi::Value {
         const Napi::Array array = Napi::Array::New(in, ranges.size());
         for (size_t i = 0; i < ranges.size(); ++i) {
@@ -191,7 +208,7 @@ Napi::Value SnapshotObject::Read(const Napi::CallbackInfo& info) {
   if (const Status status =
           held_->Read(static_cast<uint64_t>(gpa), static_cast<uint64_t>(length), &bytes);
       status != Status::kOk) {
-    throw Failing("read")(info.Env(), status);
+    throw Failing(held_, "read")(info.Env(), status);
   }
   return BytesToJs(info.Env(), bytes);
 }
@@ -200,6 +217,7 @@ Napi::Value SnapshotObject::Usage(const Napi::CallbackInfo& info) {
   const SnapshotUsage usage = held_->Usage();
   const Napi::Object object = Napi::Object::New(info.Env());
   object.Set("zeroPages", Count(info.Env(), usage.zero_pages));
+  object.Set("filePages", Count(info.Env(), usage.file_pages));
   object.Set("sharedPages", Count(info.Env(), usage.shared_pages));
   object.Set("privatePages", Count(info.Env(), usage.private_pages));
   object.Set("imagePages", Count(info.Env(), usage.image_pages));

@@ -7,6 +7,7 @@
 #include <napi.h>
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "addon/handle.h"
@@ -16,6 +17,10 @@
 namespace standstill {
 
 Napi::Object StateToJs(Napi::Env env, const MachineState& state);
+// Of work that reads a snapshot: where the file that it is mapped from is to blame, with what is wrong
+// with that.
+Napi::Error SnapshotError(Napi::Env env, Status status, const Snapshot& snapshot,
+                          const std::string& subject, const std::string& received);
 
 class ProgressObject : public Handle<ProgressObject, Progress> {
  public:

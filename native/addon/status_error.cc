@@ -31,6 +31,7 @@ constexpr std::array<Row, kStatusCount> kRows = {{
     {"ERR_SNAPSHOT_MISMATCH", "a snapshot of this program and RAM size"},
     {"ERR_SNAPSHOT_DAMAGED", "a whole, unaltered snapshot file"},
     {"ERR_SNAPSHOT_IO", "a file that can be read and written"},
+    {"ERR_MEMORY_LOST", "a file that stays as it was while memory is mapped from it"},
 }};
 
 const Row& RowOf(Status status) {

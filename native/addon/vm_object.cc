@@ -16,7 +16,22 @@ constexpr uint64_t kRollbackPagesAtOnce = 2048;
 
 Napi::Error VmError(Napi::Env env, const Vm& vm, Status status, const char* operation) {
   return StatusError(env, status, std::string(operation) + " of VM " + vm.config().name,
-                     std::string("one in state ") + StateName(vm.state()));
+                     status == Status::kMemoryLost
+                         ? "one that was changed, cut or cannot be read any more"
+                         : std::string("one in state ") + StateName(vm.state()));
+}
+
+// Of a VM that goes to a snapshot.
+std::function<Napi::Error(Napi::Env, Status)> Failing(std::shared_ptr<Vm> vm,
+                                                      std::shared_ptr<const Snapshot> snapshot,
+                                                      const char* operation) {
+  return [vm, snapshot, operation](Napi::Env in, Status status) {
+    FileProblem unread;
+    if (snapshot->Health(&unread) == Status::kOk) return VmError(in, *vm, status, operation);
+    return SnapshotError(in, status, *snapshot,
+                         std::string(operation) + " of VM " + vm->config().name,
+                         std::string("one in state ") + StateName(vm->state()));
+  };
 }
 
 // Names the VM and its state in the error, as it is when the promise is rejected.
@@ -173,7 +188,11 @@ Napi::Value VmObject::Rollback(const Napi::CallbackInfo& info) {
     return Napi::Number::New(in, static_cast<double>(result.pages));
   };
   RollbackResult result;
-  Demand(env, vm->Rollback(*snapshot, kRollbackPagesAtOnce, &result), "rollback");
+  const auto failing = Failing(vm, snapshot, "rollback");
+  if (const Status status = vm->Rollback(*snapshot, kRollbackPagesAtOnce, &result);
+      status != Status::kOk) {
+    throw failing(env, status);
+  }
   if (result.done) {
     const Napi::Promise::Deferred deferred = Napi::Promise::Deferred::New(env);
     deferred.Resolve(pages_of(env, result));
@@ -182,19 +201,18 @@ Napi::Value VmObject::Rollback(const Napi::CallbackInfo& info) {
   return OnPoolOrFail<RollbackResult>(
       env,
       [vm, snapshot](RollbackResult* out) { return vm->Rollback(*snapshot, ~uint64_t{0}, out); },
-      Failing(vm, "rollback"), pages_of);
+      failing, pages_of);
 }
 
 // explore(snapshot, { runs, steps, seed, check }, progress)
 Napi::Value VmObject::Explore(const Napi::CallbackInfo& info) {
   const auto vm = held_;
+  const auto snapshot = SnapshotObject::Of(info[0]);
   return OnPoolOrFail<ExploreResult>(
       info.Env(),
-      [vm, snapshot = SnapshotObject::Of(info[0]), options = ReadExploreOptions(info[1]),
-       progress = ProgressObject::Of(info[2])](ExploreResult* out) {
-        return vm->Explore(*snapshot, options, *progress, out);
-      },
-      Failing(vm, "explore"), ExploredToJs);
+      [vm, snapshot, options = ReadExploreOptions(info[1]), progress = ProgressObject::Of(info[2])](
+          ExploreResult* out) { return vm->Explore(*snapshot, options, *progress, out); },
+      Failing(vm, snapshot, "explore"), ExploredToJs);
 }
 
 Napi::Value VmObject::Stats(const Napi::CallbackInfo& info) {

@@ -38,6 +38,13 @@ PageSet AllPages(uint64_t pages) {
   return all;
 }
 
+// Those that were not zeroes when RAM began.
+void AddOrigin(const FilePages* file, PageSet* pages) {
+  if (file == nullptr) return;
+  for (uint64_t index = 0; index < pages->word_count(); ++index)
+    pages->word(index) |= file->present().word(index);
+}
+
 }  // namespace
 
 class DeferredProof::Impl {
@@ -95,7 +102,8 @@ Status DeferredProof::Impl::Prepare(Progress& progress) {
     CrcSink each(crcs);
     Cut cut;
     if (const Status status = operation.EndEpoch(&each, &cut); status != Status::kOk) return status;
-    const PageSet changed = operation.PagesNewerThan(engine.page_crcs.epoch);
+    PageSet changed = operation.PagesNewerThan(engine.page_crcs.epoch);
+    if (engine.page_crcs.epoch == 0) AddOrigin(engine.origin.get(), &changed);
     (void)operation.PassOver(changed);
     const Status status = operation.SavePages(changed, cut.was_running, progress);
     if (status != Status::kOk) return status;
@@ -140,6 +148,7 @@ Status DeferredProof::AtHalt(uint64_t* pages_read) try {
     engine.page_crcs = {};  // some pages are of this epoch, others are not
     return engine.LeaseEnd();
   }
+  if (const Status status = engine.MemoryStatus(); status != Status::kOk) return status;
   crcs.Refresh(changed);
   engine.page_crcs.epoch = epoch;
   impl_->digest_before = crcs.Whole();
@@ -160,6 +169,7 @@ Status DeferredProof::Finish(Progress& progress, ProofResult* out) try {
       impl_->operation.SavePages(all, engine.gate.state() == PauseGate::kRunning, progress);
   impl_->operation.Watch(nullptr);
   if (status != Status::kOk) return status;
+  if (engine.MemoryStatus() != Status::kOk) return Status::kMemoryLost;
   impl_->after->Refresh(all);
   const PageCrcs& before = *engine.page_crcs.table;
   *out = {.digest_before = impl_->digest_before,

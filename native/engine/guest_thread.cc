@@ -17,7 +17,9 @@ constexpr int kTunedQuanta = 32;
 }  // namespace
 
 GuestThread::GuestThread(const Setup& setup)
-    : setup_(setup), window_{setup.ram.base(), setup.ram.size_bytes(), setup.marks, nullptr} {}
+    : setup_(setup),
+      loss_(setup.ram.loss()),
+      window_{setup.ram.base(), setup.ram.size_bytes(), setup.marks, nullptr} {}
 
 bool GuestThread::Start() {
   return thread_.Start(
@@ -34,6 +36,16 @@ void GuestThread::Stop() {
   if (!thread_.joinable()) return;
   setup_.gate.Stop();
   thread_.Join();
+}
+
+GuestFault GuestThread::fault() const {
+  if (faulted_.load(std::memory_order_acquire) || !memory_lost()) return fault_;
+  return {FaultKind::kMemoryLost, loss_->offset(), kPageBytes};
+}
+
+void GuestThread::Fault(const GuestFault& fault) {
+  fault_ = fault;
+  faulted_.store(true, std::memory_order_release);
 }
 
 void GuestThread::Restore(std::span<const std::byte> registers, uint64_t steps) {
@@ -94,7 +106,7 @@ void GuestThread::RunQuanta() {
       quanta_to_tuning = kTunedQuanta;
     }
     if (window_.handover != nullptr && window_.handover->Finished()) return;
-  } while (setup_.gate.Open() && steps_local_ != target_);
+  } while (setup_.gate.Open() && steps_local_ != target_ && !memory_lost());
 }
 
 // How many steps are in a quantum has no influence on what they do. One disturbed measurement at

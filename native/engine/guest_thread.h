@@ -14,9 +14,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 
 #include "memory/handover.h"
+#include "port/memory_loss.h"
 #include "port/thread.h"
 #include "standstill/clock_page.h"
 #include "standstill/guest_ram.h"
@@ -63,9 +65,10 @@ class GuestThread {
   void ExpectResume() { resumed_at_ns_.store(0, std::memory_order_relaxed); }
   int64_t resumed_at_ns() const { return resumed_at_ns_.load(std::memory_order_acquire); }
 
-  // A fault stands, with fault(), until the guest is restored.
-  bool faulted() const { return faulted_.load(std::memory_order_acquire); }
-  const GuestFault& fault() const { return fault_; }
+  // A fault stands, with fault(), until the guest is restored; one of lost memory for good.
+  bool faulted() const { return faulted_.load(std::memory_order_acquire) || memory_lost(); }
+  bool memory_lost() const { return loss_ != nullptr && loss_->any(); }
+  GuestFault fault() const;
 
   // ── Halted ──
   int64_t halted_at_ns() const { return halted_at_ns_; }
@@ -77,6 +80,7 @@ class GuestThread {
   uint64_t target() const { return target_; }
   void UseMarks(uint8_t* marks) { window_.marks = marks; }
   void UseHandover(Handover* handover) { window_.handover = handover; }
+  void Fault(const GuestFault& fault);
   // The guest goes on from there; a fault, a sleep and a target are forgotten.
   void Restore(std::span<const std::byte> registers, uint64_t steps);
   const RamWindow& window() const { return window_; }
@@ -95,6 +99,7 @@ class GuestThread {
   bool Done() const { return steps_local_ == target_ || faulted(); }
 
   const Setup setup_;
+  const std::shared_ptr<const MemoryLoss> loss_;  // of RAM; null: none can be
   Thread thread_;
   std::atomic<bool> left_{false};
 

@@ -44,6 +44,7 @@ Status Vm::Impl::Runnable() const {
 }
 
 void Vm::Impl::OpenForReaders() {
+  (void)ram->Whole();  // a loss is known from here on
   if (exclusive || std::exchange(readers_open, true)) return;
   leases.Open();
 }
@@ -89,6 +90,7 @@ void Vm::Impl::ApplyFlipControl() {
 
 void Vm::Impl::FreeMemory() {
   base = {};
+  origin.reset();
   page_crcs = {};
   audit.reset();
   handover.reset();
@@ -97,6 +99,7 @@ void Vm::Impl::FreeMemory() {
 }
 
 void Vm::Impl::OnSelfHalt() {
+  (void)ram->Whole();
   FinishRunUntil(guest->faulted() ? Status::kFaulted : Status::kOk);
 }
 
@@ -313,7 +316,8 @@ Status Vm::AcquireLease(Lease* lease) {
 Status Vm::Digest(const DigestOptions& options, DigestResult* out) {
   Lease lease;
   if (const Status status = AcquireLease(&lease); status != Status::kOk) return status;
-  const Status status = DigestRam(*impl_->ram, lease, options, out);
+  Status status = DigestRam(*impl_->ram, lease, options, out);
+  if (status == Status::kOk) status = impl_->MemoryStatus();
   impl_->ApplyFlipControl();
   return status == Status::kLeaseRevoked ? impl_->LeaseEnd() : status;
 }
@@ -327,7 +331,7 @@ Status Vm::Check(CheckReport* out, Progress* progress) try {
   const CheckReport report = impl_->config.program->check(impl_->guest->registers(), reader);
   if (lease.revoked()) return impl_->LeaseEnd();
   *out = report;
-  return Status::kOk;
+  return impl_->MemoryStatus();
 } catch (const ReadEnded&) {
   return progress != nullptr && progress->cancelled() ? Status::kCancelled : impl_->LeaseEnd();
 }
@@ -351,7 +355,7 @@ Status Vm::ReadRam(uint64_t gpa, uint64_t length, std::vector<std::byte>* out) t
   for (uint64_t done = 0; done < length; done += std::min(kLeasePollBytes, length - done)) {
     reader.Read(gpa + done, out->data() + done, std::min(kLeasePollBytes, length - done));
   }
-  return Status::kOk;
+  return impl_->MemoryStatus();
 } catch (const ReadEnded&) {
   return impl_->LeaseEnd();
 } catch (const std::bad_alloc&) {

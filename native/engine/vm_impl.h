@@ -58,9 +58,15 @@ class Vm::Impl {
   Status FindPagesToRestore(const PageTable& to, uint64_t* epoch, PageSet* pages);
   // Copies back what differs; where `progress` is cancelled, RAM is a mixture.
   void CopyPages(const PageTable& from, const PageSet& pages, Progress& progress);
-  // Takes the snapshot on, whose RAM is there already.
-  void Adopt(const Snapshot& snapshot, const PageSet& pages, uint64_t epoch);
-  void Restore(const Snapshot& snapshot, const PageSet& pages, uint64_t epoch);
+  // Takes the snapshot on, whose RAM is there already; not `whole`: but for some of the pages.
+  void Adopt(const Snapshot& snapshot, const PageSet& pages, uint64_t epoch, bool whole = true);
+  // Both. kMemoryLost, kSnapshotDamaged: RAM is as before, or, where that came in the middle, the guest
+  // is faulted, since some of it is not the snapshot's.
+  Status Restore(const Snapshot& snapshot, const PageSet& pages, uint64_t epoch);
+  std::shared_ptr<const PageTable> Origin() const;  // what RAM began as
+
+  // Of whoever has read RAM, before the result counts.
+  Status MemoryStatus() const { return ram->Whole() ? Status::kOk : Status::kMemoryLost; }
 
   void OnSelfHalt();                   // guest thread
   void FinishRunUntil(Status status);  // calls a pending RunUntil back
@@ -90,10 +96,11 @@ class Vm::Impl {
   std::condition_variable copy_done;  // control
   // The RAM equals the base's table but for the pages written after the base's epoch.
   struct Base {
-    std::shared_ptr<const PageTable> table;  // null: RAM was all zeroes then
+    std::shared_ptr<const PageTable> table;  // null: as RAM began
     uint64_t epoch = 0;
   };
-  Base base;  // by `copying`
+  Base base;                                // by `copying`
+  std::shared_ptr<const FilePages> origin;  // what RAM is mapped from; null: it began as zeroes
   // Each page's CRC as of an epoch's end; made by the first deferred proof.
   struct KnownCrcs {
     std::unique_ptr<PageCrcs> table;

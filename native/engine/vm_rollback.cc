@@ -21,6 +21,15 @@ void RestorePage(GuestRam& ram, const PageTable& from, uint64_t page) {
   }
 }
 
+// Looks at those of the pages that are in a file, before anything is changed by them.
+Status Examine(const PageTable& table, const PageSet& pages) {
+  if (table.file() == nullptr) return Status::kOk;
+  ForWords(pages, false, [&](uint64_t index, uint64_t) {
+    pages.ForEachIn(index, index + 1, [&](uint64_t page) { (void)table.page(page); });
+  });
+  return table.Health();
+}
+
 }  // namespace
 
 // An operation that can be cancelled is; then the VM is held, and its guest outside of any step.
@@ -34,6 +43,7 @@ Status Vm::Impl::BeginRollback(const MachineState& to, Progress* progress, Opera
   if (closed) return Status::kClosed;
   if (holder != nullptr) return Status::kBusy;
   if (!halted()) return Status::kNotPaused;
+  if (const Status status = MemoryStatus(); status != Status::kOk) return status;
   {
     const std::lock_guard pending_lock(pending_mutex);
     if (pending) return Status::kBusy;
@@ -73,19 +83,25 @@ void Vm::Impl::CopyPages(const PageTable& from, const PageSet& pages, Progress& 
   });
 }
 
-void Vm::Impl::Restore(const Snapshot& snapshot, const PageSet& pages, uint64_t epoch) {
+Status Vm::Impl::Restore(const Snapshot& snapshot, const PageSet& pages, uint64_t epoch) {
+  const PageTable& table = *snapshot.table();
+  if (const Status status = Examine(table, pages); status != Status::kOk) return status;
   Progress unheard;  // a VM cannot be left half-way
-  CopyPages(*snapshot.table(), pages, unheard);
-  Adopt(snapshot, pages, epoch);
+  CopyPages(table, pages, unheard);
+  const Status status = table.Health();
+  Adopt(snapshot, pages, epoch, status == Status::kOk);
+  if (status != Status::kOk) guest->Fault({FaultKind::kMemoryLost, 0, 0});
+  return status;
 }
 
-void Vm::Impl::Adopt(const Snapshot& snapshot, const PageSet& pages, uint64_t epoch) {
-  const std::shared_ptr<const PageTable>& table = snapshot.table();
+void Vm::Impl::Adopt(const Snapshot& snapshot, const PageSet& pages, uint64_t epoch, bool whole) {
+  std::shared_ptr<const PageTable> table = snapshot.table();
   marks->RecordWritten(pages);
-  // Another host's pages are not for this one's snapshots to share.
-  const bool sharable = table->store() == store;
-  base = {sharable ? table : std::make_shared<const PageTable>(store, ram->pages()),
-          sharable ? epoch : 0};
+  // Another host's pages are not for this one's snapshots to share; a file's are anybody's.
+  if (table->store() != store && table->AllInFile())
+    table = std::make_shared<const PageTable>(store, table->pages(), table->file());
+  const bool sharable = whole && table->store() == store;
+  base = {sharable ? table : Origin(), sharable ? epoch : 0};
   const MachineState& state = snapshot.state();
   const std::lock_guard lock(control);
   if (closed) return;
@@ -108,7 +124,8 @@ Status Vm::Rollback(const Snapshot& snapshot, uint64_t pages_max, RollbackResult
   if (status != Status::kOk) return status;
   out->pages = pages.count();
   out->done = out->pages <= pages_max;
-  if (out->done) vm.Restore(snapshot, pages, epoch);
+  if (out->done) status = vm.Restore(snapshot, pages, epoch);
+  if (status != Status::kOk) return status;
   return vm.closed ? Status::kClosed : Status::kOk;
 } catch (const std::bad_alloc&) {
   return Status::kOutOfMemory;
@@ -124,7 +141,7 @@ uint64_t RunInline(const Program& program, GuestThread& guest, uint64_t steps, T
   Inputs inputs;
   inputs.ticker = ticker;
   uint64_t done = 0;
-  while (done < steps && fault->kind == FaultKind::kNone) {
+  while (done < steps && fault->kind == FaultKind::kNone && !guest.memory_lost()) {
     const auto budget = static_cast<uint32_t>(std::min<uint64_t>(kQuantumStepsMax, steps - done));
     done += program.run(guest.registers(), guest.window(), inputs, budget, fault).steps;
   }
@@ -148,7 +165,8 @@ Status Vm::Explore(const Snapshot& snapshot, const ExploreOptions& options, Prog
     uint64_t epoch;
     PageSet pages(0);
     status = vm.FindPagesToRestore(*snapshot.table(), &epoch, &pages);
-    if (status == Status::kOk) vm.Restore(snapshot, pages, epoch);
+    if (status == Status::kOk) status = vm.Restore(snapshot, pages, epoch);
+    if (status == Status::kOk) status = vm.MemoryStatus();
     return pages.count();
   };
   LeaseBook book;  // nobody else reads meanwhile, and nobody revokes

@@ -52,8 +52,12 @@ Status Vm::Impl::EnsureBase() {
     if (const Status status = PageStore::Create(limit_bytes, &store); status != Status::kOk)
       return status;
   }
-  if (base.table == nullptr) base.table = std::make_shared<PageTable>(store, ram->pages());
+  if (base.table == nullptr) base.table = Origin();
   return Status::kOk;
+}
+
+std::shared_ptr<const PageTable> Vm::Impl::Origin() const {
+  return std::make_shared<const PageTable>(store, ram->pages(), origin);
 }
 
 // ── Taking one ────────────────────────────────────────────────────────────────────────────────
@@ -102,6 +106,7 @@ Status Vm::Impl::SnapshotHalted(Progress& progress, std::shared_ptr<const Snapsh
   });
   if (lease.revoked()) return LeaseEnd();
   if (progress.cancelled()) return Status::kCancelled;
+  if (const Status status = MemoryStatus(); status != Status::kOk) return status;
   base = {saved.Build(*base.table, changed), epoch};
   *out = std::make_shared<const Snapshot>(std::move(state), base.table);
   *cost = {.copy_ns = HostMonotonicNs() - from_ns, .pages_copied = pages};
@@ -142,6 +147,7 @@ Status Vm::Impl::SnapshotLive(Progress& progress, std::shared_ptr<const Snapshot
       status != Status::kOk) {
     return status;
   }
+  if (const Status status = MemoryStatus(); status != Status::kOk) return status;
   const int64_t copied_ns = HostMonotonicNs();
   if (resumed_at_ns == 0) resumed_at_ns = guest->resumed_at_ns();
   if (resumed_at_ns == 0) resumed_at_ns = copied_ns;

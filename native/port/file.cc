@@ -136,14 +136,15 @@ ReadableFile::~ReadableFile() {
   close(descriptor_);
 }
 
-bool ReadableFile::Size(uint64_t* bytes, FileError* error) const {
+bool ReadableFile::Stamp(FileStamp* stamp, FileError* error) const {
   struct stat about {};
   if (fstat(descriptor_, &about) != 0) return Fail(error, "fstat");
   if (!S_ISREG(about.st_mode)) {
     errno = S_ISDIR(about.st_mode) ? EISDIR : EINVAL;
     return Fail(error, "read");
   }
-  *bytes = static_cast<uint64_t>(about.st_size);
+  *stamp = {static_cast<uint64_t>(about.st_size),
+            int64_t{about.st_mtim.tv_sec} * 1'000'000'000 + about.st_mtim.tv_nsec};
   return true;
 }
 
@@ -162,6 +163,14 @@ int64_t ReadableFile::Read(uint64_t offset, std::span<std::byte> to, FileError* 
     done += static_cast<size_t>(got);
   }
   return static_cast<int64_t>(done);
+}
+
+std::byte* ReadableFile::MapGuarded(uint64_t offset, uint64_t bytes, Sharing sharing,
+                                    uint64_t guard_bytes, FileError* error) const {
+  std::byte* const reservation =
+      standstill::MapGuarded(descriptor_, offset, bytes, sharing, guard_bytes);
+  if (reservation == nullptr) Fail(error, "mmap");
+  return reservation;
 }
 
 // ── Writing ───────────────────────────────────────────────────────────────────────────────────

@@ -10,12 +10,22 @@
 #include <span>
 #include <string>
 
+#include "port/memory.h"
+
 namespace standstill {
 
 // What the operating system refused, with its errno; 0: nothing.
 struct FileError {
   int number = 0;
   const char* call = "";
+};
+
+// By which a change of a file's bytes is told: writing moves the time on, cutting changes the size
+// too. A new name, a link, a new file in its place or new rights change neither.
+struct FileStamp {
+  uint64_t bytes = 0;
+  int64_t modified_ns = 0;
+  bool operator==(const FileStamp&) const = default;
 };
 
 class ReadableFile {
@@ -26,9 +36,12 @@ class ReadableFile {
   ReadableFile(const ReadableFile&) = delete;
   ReadableFile& operator=(const ReadableFile&) = delete;
 
-  bool Size(uint64_t* bytes, FileError* error) const;
+  bool Stamp(FileStamp* stamp, FileError* error) const;
   // How many bytes were there: fewer than asked for at the end of the file. Negative with `error`.
   int64_t Read(uint64_t offset, std::span<std::byte> to, FileError* error) const;
+  // See memory.h. nullptr with `error`.
+  std::byte* MapGuarded(uint64_t offset, uint64_t bytes, Sharing sharing, uint64_t guard_bytes,
+                        FileError* error) const;
 
  private:
   explicit ReadableFile(int descriptor) : descriptor_(descriptor) {}

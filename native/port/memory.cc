@@ -79,16 +79,24 @@ bool Memfd::Seal(Writes writes) {
 }
 
 std::byte* Memfd::MapGuarded(Sharing sharing, uint64_t guard_bytes) const {
-  const uint64_t reserved_bytes = bytes_ + 2 * guard_bytes;
+  return standstill::MapGuarded(descriptor_, 0, bytes_, sharing, guard_bytes);
+}
+
+std::byte* MapGuarded(int descriptor, uint64_t offset, uint64_t bytes, Sharing sharing,
+                      uint64_t guard_bytes) {
+  const uint64_t reserved_bytes = bytes + 2 * guard_bytes;
   std::byte* const reservation = OrNull(
       mmap(nullptr, reserved_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
   if (reservation == nullptr) return nullptr;
+  const int protection = sharing == Sharing::kReadOnly ? PROT_READ : PROT_READ | PROT_WRITE;
   const int flags = sharing == Sharing::kShared ? MAP_SHARED : MAP_PRIVATE | MAP_NORESERVE;
-  if (mmap(reservation + guard_bytes, bytes_, PROT_READ | PROT_WRITE, flags | MAP_FIXED,
-           descriptor_, 0) != MAP_FAILED) {
+  if (mmap(reservation + guard_bytes, bytes, protection, flags | MAP_FIXED, descriptor,
+           static_cast<off_t>(offset)) != MAP_FAILED) {
     return reservation;
   }
+  const int why = errno;
   Unmap(reservation, reserved_bytes);
+  errno = why;
   return nullptr;
 }
 
@@ -97,10 +105,10 @@ std::byte* Memfd::MapGuarded(Sharing sharing, uint64_t guard_bytes) const {
 bool Populate(std::byte* start, uint64_t bytes) {
   if (madvise(start, bytes, MADV_POPULATE_WRITE) == 0) return true;
   if (errno != EINVAL) return false;
-  // A kernel before 5.14: touch each page. Only fresh, zero pages are populated here.
-  const long page_bytes = sysconf(_SC_PAGESIZE);
-  for (uint64_t at = 0; at < bytes; at += static_cast<uint64_t>(page_bytes)) {
-    *reinterpret_cast<volatile unsigned char*>(start + at) = 0;
+  // A kernel before 5.14: touch each page.
+  for (uint64_t at = 0; at < bytes; at += SystemPageBytes()) {
+    auto* const touched = reinterpret_cast<volatile unsigned char*>(start + at);
+    *touched = *touched;
   }
   return true;
 }
@@ -110,8 +118,11 @@ void Discard(std::byte* start, uint64_t bytes) {
 }
 
 uint64_t PhysicalMemoryBytes() {
-  return static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) *
-         static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  return static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) * SystemPageBytes();
+}
+
+uint64_t SystemPageBytes() {
+  return static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
 }  // namespace standstill

@@ -16,6 +16,12 @@ std::byte* MapAnonymous(uint64_t bytes);
 std::byte* MapHuge(uint64_t bytes, uint64_t alignment_bytes);
 void Unmap(std::byte* start, uint64_t bytes);
 
+enum class Sharing : int { kShared, kCopyOnWrite, kReadOnly };
+// A mapping of a part of a file with an inaccessible region of `guard_bytes` on both sides; answers
+// the start of the reservation (the first guard). nullptr, with errno, where the machine refuses.
+std::byte* MapGuarded(int descriptor, uint64_t offset, uint64_t bytes, Sharing sharing,
+                      uint64_t guard_bytes);
+
 // A file in memory, of a size that cannot be changed. Its mappings outlive it.
 class Memfd {
  public:
@@ -33,9 +39,7 @@ class Memfd {
   enum class Writes : int { kAllowed, kSealed };
   bool Seal(Writes writes);
 
-  enum class Sharing : int { kShared, kCopyOnWrite };
-  // A mapping with an inaccessible region of `guard_bytes` on both sides; answers the start of the
-  // reservation (the first guard). nullptr where the machine refuses.
+  // Of all of it; see below.
   std::byte* MapGuarded(Sharing sharing, uint64_t guard_bytes) const;
 
  private:
@@ -43,11 +47,13 @@ class Memfd {
   int descriptor_;
 };
 
-// Makes every page of the range present and writable. False where the machine has no memory for it.
+// Makes every page of the range present and writable, its bytes as they are. False where the machine
+// has no memory for it, or not what the mapping is of.
 bool Populate(std::byte* start, uint64_t bytes);
 // Gives the memory of an anonymous mapping back; it then reads as zero.
 void Discard(std::byte* start, uint64_t bytes);
 
 uint64_t PhysicalMemoryBytes();
+uint64_t SystemPageBytes();
 
 }  // namespace standstill

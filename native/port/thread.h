@@ -1,5 +1,6 @@
 // Threads of the engine: named, with a stack of a chosen size, and blocked signals, so that a
-// signal of the process is always taken by one of its own threads.
+// signal of the process is always taken by one of its own threads. SIGBUS alone is not blocked: a
+// blocked one of a thread's own making ends the process (memory_loss.h).
 //
 // Threads: a Thread object belongs to one owner.
 #pragma once

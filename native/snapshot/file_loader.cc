@@ -48,9 +48,10 @@ Status SnapshotLoader::Create(std::shared_ptr<const SnapshotFile> file,
     if (base->table()->store() != store) return Status::kSnapshotMismatch;
     table = base->table();
     for (uint64_t page = 0; page < pages; ++page) {
-      if (!file->present().Holds(page) && store->Crc(table->slot(page)) != file->page_crcs()[page])
+      if (!file->present().Holds(page) && table->Crc(page) != file->page_crcs()[page])
         return Status::kSnapshotMismatch;
     }
+    if (const Status status = table->Health(); status != Status::kOk) return status;
   } else {
     table = std::make_shared<const PageTable>(store, pages);
   }

@@ -5,6 +5,7 @@
 #include <new>
 #include <utility>
 
+#include "memory/ram_image.h"
 #include "port/file.h"
 #include "port/task_pool.h"
 #include "snapshot/file_format.h"
@@ -21,6 +22,9 @@ constexpr uint32_t kKnownFlags = kPackedFile | kCompressedFile | kDifferentialFi
 
 class SnapshotFile::Impl {
  public:
+  // Not zeroed first, which would take as long as reading it. Aligned for what is in it.
+  using TableBytes = std::unique_ptr<std::byte[]>;
+
   Status Read(uint64_t offset, std::span<std::byte> to, FileProblem* problem) const {
     FileError error;
     const int64_t got = file->Read(offset, to, &error);
@@ -39,7 +43,7 @@ class SnapshotFile::Impl {
   Status CheckPages(FileProblem* problem) const;
   Status ReadTrailer(FileProblem* problem) const;
 
-  Status ReadTableBytes(std::vector<std::byte>* bytes, FileProblem* problem) const;
+  Status ReadTableBytes(TableBytes* bytes, FileProblem* problem) const;
   Status ReadZeroes(uint64_t offset, uint64_t bytes, FileProblem* problem) const;
   Status CheckAround(FileProblem* problem) const;
 
@@ -52,10 +56,12 @@ class SnapshotFile::Impl {
   }
   Status ReadChunk(uint64_t chunk, std::vector<std::byte>* stored, FileProblem* problem) const;
 
-  std::unique_ptr<ReadableFile> file;
+  std::shared_ptr<const ReadableFile> file;
+  std::shared_ptr<const FileImage> image;
   FileHeader header;
   MachineState state;
-  std::vector<uint64_t> page_crcs;
+  TableBytes tables;
+  std::span<const uint64_t> page_crcs;  // in `tables`
   PageSet present{0};
   std::vector<ChunkEntry> chunks;
   std::vector<uint64_t> chunk_offsets;
@@ -68,17 +74,21 @@ Status SnapshotFile::Open(const std::string& path, std::shared_ptr<SnapshotFile>
                           FileProblem* problem) try {
   auto impl = std::make_unique<Impl>();
   FileError error;
-  uint64_t file_bytes = 0;
+  FileStamp stamp;  // before anything is read
   impl->file = ReadableFile::Open(path, &error);
-  if (impl->file == nullptr || !impl->file->Size(&file_bytes, &error)) {
+  if (impl->file == nullptr || !impl->file->Stamp(&stamp, &error)) {
     return Refused(error, 0, problem);
   }
-  if (const Status status = impl->ReadHeader(file_bytes, problem); status != Status::kOk)
+  if (const Status status = impl->ReadHeader(stamp.bytes, problem); status != Status::kOk)
     return status;
   if (const Status status = impl->ReadTables(problem); status != Status::kOk) return status;
   if (const Status status = impl->CheckPlaces(problem); status != Status::kOk) return status;
   if (const Status status = impl->CheckPages(problem); status != Status::kOk) return status;
   if (const Status status = impl->ReadTrailer(problem); status != Status::kOk) return status;
+  const FileLayout layout = impl->layout();
+  if (impl->flat() && layout.data % SystemPageBytes() == 0)
+    impl->image =
+        std::make_shared<FileImage>(impl->file, stamp, layout.data, impl->header.ram_bytes);
   out->reset(new SnapshotFile(std::move(impl)));
   return Status::kOk;
 } catch (const std::bad_alloc&) {
@@ -120,21 +130,20 @@ Status SnapshotFile::Impl::ReadTrailer(FileProblem* problem) const {
   return whole ? Status::kOk : Damaged("a damaged trailer", layout.trailer, problem);
 }
 
-Status SnapshotFile::Impl::ReadTableBytes(std::vector<std::byte>* bytes,
-                                          FileProblem* problem) const {
+Status SnapshotFile::Impl::ReadTableBytes(TableBytes* bytes, FileProblem* problem) const {
   const FileLayout layout = this->layout();
-  bytes->resize(layout.tables_end - layout.state);
-  if (const Status status = Read(layout.state, *bytes, problem); status != Status::kOk)
-    return status;
-  if (header.tables_crc == Crc64(0, *bytes)) return Status::kOk;
+  const uint64_t count = layout.tables_end - layout.state;
+  *bytes = std::make_unique_for_overwrite<std::byte[]>(count);
+  const std::span<std::byte> read(bytes->get(), count);
+  if (const Status status = Read(layout.state, read, problem); status != Status::kOk) return status;
+  if (header.tables_crc == Crc64(0, read)) return Status::kOk;
   return Damaged("damaged tables", layout.state, problem);
 }
 
 Status SnapshotFile::Impl::ReadTables(FileProblem* problem) {
   const FileLayout layout = this->layout();
-  std::vector<std::byte> tables;
   if (const Status status = ReadTableBytes(&tables, problem); status != Status::kOk) return status;
-  const auto at = [&](uint64_t offset) { return tables.data() + (offset - layout.state); };
+  const auto at = [&](uint64_t offset) { return tables.get() + (offset - layout.state); };
   if (const char* expected = DecodeState({at(layout.state), header.state_bytes}, &state)) {
     return Damaged(std::string("a state without ") + expected, layout.state, problem);
   }
@@ -143,8 +152,7 @@ Status SnapshotFile::Impl::ReadTables(FileProblem* problem) {
   state.taken_wall_ns = header.taken_wall_ns;
   const auto name_end = std::find(header.vm_name.begin(), header.vm_name.end(), '\0');
   state.vm_name.assign(header.vm_name.begin(), name_end);
-  page_crcs.resize(layout.pages);
-  std::memcpy(page_crcs.data(), at(layout.page_crcs), layout.pages * sizeof(uint64_t));
+  page_crcs = {reinterpret_cast<const uint64_t*>(at(layout.page_crcs)), layout.pages};
   present = PageSet(layout.pages);
   for (uint64_t chunk = 0; chunk < layout.chunks; ++chunk)
     std::memcpy(&present.word(chunk), at(layout.presence + chunk * sizeof(uint64_t)),
@@ -238,11 +246,14 @@ uint64_t SnapshotFile::chunk_count() const {
 uint64_t SnapshotFile::chunk_offset(uint64_t chunk) const {
   return impl_->chunk_offsets[chunk];
 }
-const std::vector<uint64_t>& SnapshotFile::page_crcs() const {
+std::span<const uint64_t> SnapshotFile::page_crcs() const {
   return impl_->page_crcs;
 }
 const PageSet& SnapshotFile::present() const {
   return impl_->present;
+}
+const std::shared_ptr<const FileImage>& SnapshotFile::image() const {
+  return impl_->image;
 }
 
 Status SnapshotFile::ReadChunk(uint64_t chunk, std::vector<std::byte>* stored,
@@ -291,8 +302,9 @@ Status SnapshotFile::Impl::CheckAround(FileProblem* problem) const {
   FileHeader now;
   if (const Status status = ReadValue(0, &now, problem); status != Status::kOk) return status;
   if (std::memcmp(&now, &header, sizeof(now)) != 0) return Damaged("a damaged header", 0, problem);
-  std::vector<std::byte> tables;
-  if (const Status status = ReadTableBytes(&tables, problem); status != Status::kOk) return status;
+  TableBytes read_again;
+  if (const Status status = ReadTableBytes(&read_again, problem); status != Status::kOk)
+    return status;
   const uint64_t gap_bytes = layout.data - layout.tables_end;
   if (const Status status = ReadZeroes(layout.tables_end, gap_bytes, problem);
       status != Status::kOk) {

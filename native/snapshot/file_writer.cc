@@ -111,16 +111,22 @@ Status SnapshotWriter::Create(const std::string& path, std::shared_ptr<const Sna
     if (options.base->state().ram_bytes != snapshot->state().ram_bytes)
       return Status::kSnapshotMismatch;
     present = PageSet(table.pages());
-    const Status status = table.Diff(*options.base->table(), progress, &present);
-    if (status != Status::kOk) return status;
+    const PageTable& base = *options.base->table();
+    const Status status = table.Diff(base, progress, &present);
+    if (status != Status::kOk) {
+      if (table.Health(problem) == Status::kOk) (void)base.Health(problem);
+      return status;
+    }
   } else {
     present = PagesNotZero(table);
   }
   std::unique_ptr<SnapshotWriter> writer(
       new SnapshotWriter(std::make_unique<Impl>(std::move(snapshot), options, std::move(present))));
   Impl& impl = *writer->impl_;
-  if (const Status status = table.PageCrcs(progress, &impl.page_crcs); status != Status::kOk)
+  if (const Status status = table.PageCrcs(progress, &impl.page_crcs); status != Status::kOk) {
+    (void)table.Health(problem);
     return status;
+  }
   if (!options.compressed) impl.Place();
   FileError error;
   impl.file = NewFile::Create(path, &error);
@@ -213,6 +219,7 @@ Status SnapshotWriter::PutChunk(uint64_t chunk, std::span<const std::byte> store
 
 Status SnapshotWriter::Commit(FileProblem* problem) try {
   if (!impl_->AllWritten()) return Status::kInvalidArgument;
+  if (const Status status = impl_->table.Health(problem); status != Status::kOk) return status;
   const FileLayout layout = impl_->layout();
   std::vector<std::byte> tables(layout.tables_end - layout.state);
   const auto put = [&](uint64_t offset, std::span<const std::byte> bytes) {
@@ -266,6 +273,7 @@ Status ExportFlat(const Snapshot& snapshot, const std::string& path,
   });
   if (first.found()) return first.Take(problem);
   if (progress.cancelled()) return Status::kCancelled;
+  if (const Status status = table.Health(problem); status != Status::kOk) return status;
   return file->Commit(&error) ? Status::kOk : Refused(error, 0, problem);
 } catch (const std::bad_alloc&) {
   return Status::kOutOfMemory;

@@ -99,7 +99,9 @@ void PageStore::Drop(std::span<const PageSlot> slots) {
   std::array<PageSlot, PageSet::kWordPages> freed;
   size_t count = 0;
   for (const PageSlot slot : slots) {
-    if (slot == kZeroSlot || holds_[slot].fetch_sub(1, std::memory_order_acq_rel) != 1) continue;
+    if (slot == kZeroSlot || slot == kFileSlot ||
+        holds_[slot].fetch_sub(1, std::memory_order_acq_rel) != 1)
+      continue;
     freed[count++] = slot;
     if (count < freed.size()) continue;
     Free(freed);

@@ -31,6 +31,9 @@ namespace standstill {
 
 using PageSlot = uint32_t;
 inline constexpr PageSlot kZeroSlot = 0;
+// A page that is in no store: in the file that a table was mapped from. Never a slot: a store has 2^28
+// at most.
+inline constexpr PageSlot kFileSlot = ~PageSlot{0};
 
 // CRC-64/NVME of 4 KiB of zeroes.
 uint64_t ZeroPageCrc();
@@ -81,7 +84,7 @@ class PageStore : public std::enable_shared_from_this<PageStore> {
   std::byte* page(PageSlot slot) { return base_ + uint64_t{slot} * kPageBytes; }
   void Hold(PageSlot slot) { holds_[slot].fetch_add(1, std::memory_order_relaxed); }
   bool shared(PageSlot slot) const { return holds_[slot].load(std::memory_order_relaxed) > 1; }
-  // Gives up one hold of each; zero slots are skipped.
+  // Gives up one hold of each; zero and file slots are skipped.
   void Drop(std::span<const PageSlot> slots);
   // CRC-64/NVME of the page, taken at the first call and then remembered. Any slot, zero too.
   uint64_t Crc(PageSlot slot);

@@ -47,6 +47,10 @@ Status ForLeafGroups(uint64_t leaves, Progress& progress, const Body& body) try 
   return Status::kOutOfMemory;
 }
 
+Status FirstOf(Status status, Status next) {
+  return status != Status::kOk ? status : next;
+}
+
 bool SameBytes(const std::byte* a, const std::byte* b) {
   if (a != nullptr && b != nullptr) return std::memcmp(a, b, kPageBytes) == 0;
   return IsZeroPage(a != nullptr ? a : b);
@@ -67,6 +71,29 @@ uint64_t PageTable::LeafPages(uint64_t index) const {
   return std::min(PageLeaf::kPages, pages_ - index * PageLeaf::kPages);
 }
 
+uint64_t PageTable::LeafCrc(uint64_t index) const {
+  const uint64_t pages = LeafPages(index);
+  if (leaves_[index] != nullptr && leaves_[index]->stored()) return leaves_[index]->Crc(pages);
+  uint64_t crc = 0;
+  for (uint64_t page = index * PageLeaf::kPages, end = page + pages; page < end; ++page)
+    crc = PageShift().Apply(crc) ^ Crc(page);
+  return crc;
+}
+
+bool PageTable::AllInFile() const {
+  const auto began = [](const LeafPointer& leaf) { return leaf == nullptr; };
+  return file_ != nullptr && std::all_of(leaves_.begin(), leaves_.end(), began);
+}
+
+Status PageTable::Health(FileProblem* problem) const {
+  return file_ == nullptr ? Status::kOk : file_->Health(problem);
+}
+
+Status PageTable::Health() const {
+  FileProblem unread;
+  return Health(&unread);
+}
+
 void PageTable::Read(uint64_t gpa, std::byte* to, uint64_t length) const {
   while (length != 0) {
     const uint64_t within = gpa % kPageBytes;
@@ -82,38 +109,36 @@ void PageTable::Read(uint64_t gpa, std::byte* to, uint64_t length) const {
   }
 }
 
-Status PageTable::Digest(Progress& progress, uint64_t* value) const {
+Status PageTable::Digest(Progress& progress, uint64_t* value) const try {
   static constexpr PageLeaf::Slots kZeroes{};
-  const auto crc_of = [&](uint64_t index) {
-    const uint64_t pages = LeafPages(index);
-    return leaves_[index] == nullptr ? CrcOf(*store_, kZeroes, pages) : leaves_[index]->Crc(pages);
-  };
+  const uint64_t zero_leaf = CrcOf(*store_, kZeroes, PageLeaf::kPages);
+  std::vector<uint64_t> crcs(leaves_.size());
   const Status status = ForLeafGroups(leaves_.size(), progress, [&](uint64_t first, uint64_t last) {
     for (uint64_t index = first; index < last; ++index) {
-      if (leaves_[index] != nullptr) (void)crc_of(index);
+      const bool zeroes = leaves_[index] == nullptr && LeafPages(index) == PageLeaf::kPages &&
+                          (file_ == nullptr || file_->present().word(index) == 0);
+      crcs[index] = zeroes ? zero_leaf : LeafCrc(index);
     }
   });
-  if (status != Status::kOk) return status;
-  const uint64_t zero_leaf = CrcOf(*store_, kZeroes, PageLeaf::kPages);
   uint64_t crc = 0;
   for (uint64_t index = 0; index < leaves_.size(); ++index) {
-    if (const uint64_t pages = LeafPages(index); pages != PageLeaf::kPages) {
-      crc = Crc64Combine(crc, crc_of(index), pages * kPageBytes);
-    } else {
-      crc = LeafShift().Apply(crc) ^ (leaves_[index] == nullptr ? zero_leaf : crc_of(index));
-    }
+    const uint64_t pages = LeafPages(index);
+    crc = pages == PageLeaf::kPages ? LeafShift().Apply(crc) ^ crcs[index]
+                                    : Crc64Combine(crc, crcs[index], pages * kPageBytes);
   }
   *value = crc;
-  return Status::kOk;
+  return FirstOf(status, Health());
+} catch (const std::bad_alloc&) {
+  return Status::kOutOfMemory;
 }
 
 Status PageTable::PageCrcs(Progress& progress, std::vector<uint64_t>* crcs) const try {
   crcs->resize(pages_);
-  return ForLeafGroups(leaves_.size(), progress, [&](uint64_t first, uint64_t last) {
+  const Status status = ForLeafGroups(leaves_.size(), progress, [&](uint64_t first, uint64_t last) {
     const uint64_t end = std::min(pages_, last * PageLeaf::kPages);
-    for (uint64_t page = first * PageLeaf::kPages; page < end; ++page)
-      (*crcs)[page] = store_->Crc(slot(page));
+    for (uint64_t page = first * PageLeaf::kPages; page < end; ++page) (*crcs)[page] = Crc(page);
   });
+  return FirstOf(status, Health());
 } catch (const std::bad_alloc&) {
   return Status::kOutOfMemory;
 }
@@ -128,6 +153,7 @@ Status PageTable::WriteTo(Memfd& file, Progress& progress) const {
         written.store(false, std::memory_order_relaxed);
     }
   });
+  if (const Status health = Health(); health != Status::kOk) return health;
   return written.load(std::memory_order_relaxed) ? status : Status::kOutOfMemory;
 }
 
@@ -135,25 +161,36 @@ SnapshotUsage PageTable::Usage() const {
   SnapshotUsage usage;
   for (uint64_t page = 0; page < pages_; ++page) {
     const PageSlot at = slot(page);
-    const bool shared = leaves_[page / PageLeaf::kPages].use_count() > 1 || store_->shared(at);
-    uint64_t& count = at == kZeroSlot ? usage.zero_pages
-                      : shared        ? usage.shared_pages
-                                      : usage.private_pages;
-    ++count;
+    if (at == kZeroSlot) {
+      ++usage.zero_pages;
+    } else if (at == kFileSlot) {
+      ++usage.file_pages;
+    } else if (leaves_[page / PageLeaf::kPages].use_count() > 1 || store_->shared(at)) {
+      ++usage.shared_pages;
+    } else {
+      ++usage.private_pages;
+    }
   }
   return usage;
+}
+
+bool PageTable::SameLeaf(const PageTable& other, uint64_t index) const {
+  return leaves_[index] == other.leaves_[index] &&
+         (leaves_[index] != nullptr || file_ == other.file_);
 }
 
 void PageTable::AddMoved(const PageTable& other, PageSet* pages) const {
   SS_CHECK(pages_ == other.pages_);
   const bool same_store = store_ == other.store_;
   for (uint64_t index = 0; index < leaves_.size(); ++index) {
-    if (leaves_[index] == other.leaves_[index]) continue;
+    if (SameLeaf(other, index)) continue;
     for (uint64_t page = index * PageLeaf::kPages, end = page + LeafPages(index); page < end;
          ++page) {
       const PageSlot ours = slot(page);
       const PageSlot theirs = other.slot(page);
-      const bool same = ours == theirs && (same_store || ours == kZeroSlot);
+      const bool same = ours == theirs && (ours == kZeroSlot   ? true
+                                           : ours == kFileSlot ? file_ == other.file_
+                                                               : same_store);
       if (!same) pages->Add(page);
     }
   }
@@ -161,9 +198,9 @@ void PageTable::AddMoved(const PageTable& other, PageSet* pages) const {
 
 Status PageTable::Diff(const PageTable& other, Progress& progress, PageSet* differing) const {
   SS_CHECK(pages_ == other.pages_);
-  return ForLeafGroups(leaves_.size(), progress, [&](uint64_t first, uint64_t last) {
+  const Status status = ForLeafGroups(leaves_.size(), progress, [&](uint64_t first, uint64_t last) {
     for (uint64_t index = first; index < last; ++index) {
-      if (leaves_[index] == other.leaves_[index]) continue;
+      if (SameLeaf(other, index)) continue;
       for (uint64_t page = 0; page < LeafPages(index); ++page) {
         const uint64_t at = index * PageLeaf::kPages + page;
         const std::byte* const ours = this->page(at);
@@ -173,6 +210,7 @@ Status PageTable::Diff(const PageTable& other, Progress& progress, PageSet* diff
       }
     }
   });
+  return FirstOf(status, FirstOf(Health(), other.Health()));
 }
 
 void TableBuilder::SetLeaf(uint64_t index, uint64_t changed, const PageLeaf::Slots& slots) {
@@ -180,14 +218,18 @@ void TableBuilder::SetLeaf(uint64_t index, uint64_t changed, const PageLeaf::Slo
   PageLeaf::Slots merged = slots;
   bool all_zero = true;
   for (uint64_t page = 0; page < PageLeaf::kPages; ++page) {
+    const bool inside = index * PageLeaf::kPages + page < table_->pages();
     if ((changed >> page & 1) == 0) {
-      merged[page] = leaf == nullptr ? kZeroSlot : leaf->slots()[page];
-      if (merged[page] != kZeroSlot) table_->store_->Hold(merged[page]);
+      merged[page] = inside ? table_->slot(index * PageLeaf::kPages + page) : kZeroSlot;
+      if (merged[page] != kZeroSlot && merged[page] != kFileSlot)
+        table_->store_->Hold(merged[page]);
     }
     all_zero = all_zero && merged[page] == kZeroSlot;
   }
+  // Null stands for zeroes only where the table began with them.
+  const bool as_begun = all_zero && table_->file_ == nullptr;
   try {
-    leaf = all_zero ? nullptr : std::make_shared<const PageLeaf>(*table_->store_, merged);
+    leaf = as_begun ? nullptr : std::make_shared<const PageLeaf>(*table_->store_, merged);
   } catch (const std::bad_alloc&) {
     table_->store_->Drop(merged);
     throw;

@@ -19,6 +19,10 @@ const std::shared_ptr<PageStore>& Snapshot::store() const {
   return table_->store();
 }
 
+Status Snapshot::Health(FileProblem* problem) const {
+  return table_->Health(problem);
+}
+
 Status Snapshot::Digest(Progress& progress, uint64_t* value) const {
   return table_->Digest(progress, value);
 }
@@ -42,7 +46,7 @@ Status Snapshot::Read(uint64_t gpa, uint64_t length, std::vector<std::byte>* out
   if (gpa > state_.ram_bytes || length > state_.ram_bytes - gpa) return Status::kInvalidArgument;
   out->resize(length);
   table_->Read(gpa, out->data(), length);
-  return Status::kOk;
+  return table_->Health();
 } catch (const std::bad_alloc&) {
   return Status::kOutOfMemory;
 }
@@ -50,19 +54,21 @@ Status Snapshot::Read(uint64_t gpa, uint64_t length, std::vector<std::byte>* out
 SnapshotUsage Snapshot::Usage() const {
   SnapshotUsage usage = table_->Usage();
   const std::lock_guard lock(image_mutex_);
-  if (image_ != nullptr) usage.image_pages = table_->pages() - usage.zero_pages;
+  if (image_ != nullptr && !image_->exposed())
+    usage.image_pages = table_->pages() - usage.zero_pages;
   return usage;
 }
 
 Status Snapshot::Image(Progress& progress, std::shared_ptr<const RamImage>* out) const try {
   const std::lock_guard lock(image_mutex_);
+  if (image_ == nullptr && table_->AllInFile()) image_ = table_->file()->image();
   if (image_ == nullptr) {
     std::shared_ptr<const void> charge;
-    const uint64_t pages = table_->pages() - table_->Usage().zero_pages;
+    const SnapshotUsage usage = table_->Usage();
+    const uint64_t pages = table_->pages() - usage.zero_pages;
     if (const Status status = table_->store()->Charge(pages, &charge); status != Status::kOk)
       return status;
-    const std::shared_ptr<RamImage> image(
-        new RamImage{std::move(charge), {"standstill-ram-image", state_.ram_bytes}});
+    const auto image = std::make_shared<MemoryImage>(std::move(charge), state_.ram_bytes);
     if (!image->file.ok()) return Status::kOutOfMemory;
     if (const Status status = table_->WriteTo(image->file, progress); status != Status::kOk)
       return status;

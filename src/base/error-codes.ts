@@ -94,6 +94,13 @@ export const ERROR_CODES = {
     meaning: 'The operating system refused to read or write the file. A file that was there before is unchanged.',
     remedy: 'The message ends with the reason of the operating system.',
   },
+  ERR_MEMORY_LOST: {
+    raisedBy: 'engine',
+    meaning:
+      'The file that a snapshot, or the RAM of a VM restored from it, is mapped from was written to, cut, or cannot be read any more. What was read of it does not count; such a VM is faulted for good.',
+    remedy:
+      'Replace a snapshot file by a rename, as `snapshot.save` does, and never write into it; or load it with `lazy: false`, which keeps nothing in the file.',
+  },
   ERR_UNKNOWN_PROGRAM: {
     raisedBy: 'engine',
     meaning: 'There is no guest program of that name.',

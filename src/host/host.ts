@@ -186,8 +186,10 @@ export class Host implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Creates a VM that begins at a snapshot, in state 'paused': a copy, that shares nothing with it. Its guest clock goes
-   * on from the snapshot's. Rejects as `createVm` does, and with ERR_ABORTED.
+   * Creates a VM that begins at a snapshot, in state 'paused': a copy, that shares nothing with it. Of a lazily loaded
+   * snapshot nothing is copied now: the VM is mapped from the file, copy-on-write (`prefault` copies all of it). Its
+   * guest clock goes on from the snapshot's. Rejects as `createVm` does, and with ERR_ABORTED, ERR_SNAPSHOT_DAMAGED,
+   * ERR_MEMORY_LOST.
    */
   async restore(snapshot: VmSnapshot, options: RestoreOptions = {}): Promise<Vm> {
     this.#assertOpen();
@@ -205,7 +207,8 @@ export class Host implements Disposable, AsyncDisposable {
   /**
    * Creates `count` VMs (1 to 100,000) that begin at a snapshot and share its memory copy-on-write, in state 'paused',
    * named '<name>-1' and so on. The first ones of a snapshot have its RAM written to an image in memory, under the
-   * host's cap for snapshots; the image stays as long as the snapshot or a clone does. All of them are created, or none.
+   * host's cap for snapshots; the image stays as long as the snapshot or a clone does. Those of a lazily loaded one are
+   * mapped from its file. All of them are created, or none.
    * The memory that they come to take is what they write: it is not counted beforehand. Rejects as `restore` does, and
    * with ERR_SNAPSHOT_LIMIT.
    */
@@ -234,7 +237,7 @@ export class Host implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Loads a snapshot file into the memory of this host's snapshots, under its cap; snapshots among the `bases` must be
+   * Loads a snapshot file: lazily, or into the memory of this host's snapshots, under its cap; snapshots among the `bases` must be
    * this host's too. Otherwise as `VmSnapshot.load`, and ERR_HOST_CLOSED.
    */
   async loadSnapshot(path: string, options: SnapshotLoadOptions = {}): Promise<VmSnapshot> {

@@ -36,6 +36,7 @@ export async function inspectAfterResume(
     const taken =
       isStandstillError(error, 'ERR_VM_CLOSED') ||
       isStandstillError(error, 'ERR_BUSY') ||
+      isStandstillError(error, 'ERR_MEMORY_LOST') ||
       isStandstillError(error, 'ERR_LEASE_REVOKED');
     if (!taken) throw error;
     return { check: undefined, ticker: null };

@@ -144,10 +144,14 @@ class DeferredProver implements Prover {
   }
 }
 
-/** A guest that was released, or closed, while its memory was read leaves memory unproven; that is no failure. */
+/**
+ * A guest that was released, or closed, while its memory was read leaves memory unproven; that is no failure. Nor is it
+ * one of the maintenance that a guest's memory was lost with its file: it is unproven, and the guest faulted.
+ */
 function discardIfReleased(error: unknown): undefined {
   const released =
     isStandstillError(error, 'ERR_LEASE_REVOKED') ||
+    isStandstillError(error, 'ERR_MEMORY_LOST') ||
     isStandstillError(error, 'ERR_VM_NOT_PAUSED') ||
     isStandstillError(error, 'ERR_VM_CLOSED');
   if (!released) throw error;

@@ -86,7 +86,9 @@ export interface NativeTicker {
 }
 
 export interface NativeFault {
-  kind: 'out-of-range' | 'misaligned';
+  /** 'memory-lost': no doing of the guest's: the file that its RAM is mapped from was changed, cut or cannot be read. */
+  kind: 'out-of-range' | 'misaligned' | 'memory-lost';
+  /** Guest physical address; of lost memory the first page that was missed, or 0 where the file was found changed. */
   gpa: number;
   sizeBytes: number;
   step: number;
@@ -182,6 +184,8 @@ export interface NativePageRange {
 export interface NativeSnapshotUsage {
   /** Pages of zeroes, which take no memory. */
   zeroPages: number;
+  /** Pages in the file that the snapshot is mapped from, which take none either. */
+  filePages: number;
   /** Pages that other snapshots, or the VM's last one, hold too. */
   sharedPages: number;
   /** Pages that are freed with the snapshot. */

@@ -27,6 +27,8 @@ export interface NativeSnapshotFileInfo {
 /** A file whose header, tables and length are as they were written. */
 export interface NativeSnapshotFile {
   info(): NativeSnapshotFileInfo;
+  /** Its RAM lies so that it can be mapped: for mapSnapshotFile. */
+  mappable(): boolean;
   /** As `NativeSnapshot.stateBytes`. */
   stateBytes(): Uint8Array;
   /** A copy; one for each page of RAM. */
@@ -75,6 +77,8 @@ export interface NativeSnapshotWriter {
 
 export interface NativeSnapshotFiles {
   openSnapshotFile(path: string): Promise<NativeSnapshotFile>;
+  /** A snapshot whose pages stay in the file, which must be mappable: none is read. */
+  mapSnapshotFile(file: NativeSnapshotFile, store: NativePageStore): Promise<NativeSnapshot>;
   /** ERR_SNAPSHOT_LIMIT; ERR_SNAPSHOT_MISMATCH where the base is not the file's, or not in this store. */
   createSnapshotLoader(
     file: NativeSnapshotFile,

@@ -34,8 +34,10 @@ export interface OpenFile {
 }
 
 /** Opens a file and checks all of it but the data. ERR_SNAPSHOT_IO, ERR_SNAPSHOT_DAMAGED, ERR_OUT_OF_MEMORY. */
-export async function openFile(path: string): Promise<OpenFile> {
-  const native = await addon.openSnapshotFile(path);
+export const openFile = async (path: string): Promise<OpenFile> => identify(path, await addon.openSnapshotFile(path));
+
+/** Checks the id too, of a file of which all but that and the data is known to be right. */
+export function identify(path: string, native: NativeSnapshotFile): OpenFile {
   const info = native.info();
   const id = Buffer.from(info.id).toString('hex');
   if (id !== identityOf(native.stateBytes(), native.pageCrcs())) {

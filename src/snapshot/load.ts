@@ -1,9 +1,9 @@
 import { StandstillError } from '../base/errors.js';
 import { addon } from '../native/addon.js';
 import type { NativePageStore, NativeProgress, NativeSnapshot } from '../native/contract.js';
-import type { NativeSnapshotLoader } from '../native/snapshot-file-contract.js';
+import type { NativeSnapshotFile, NativeSnapshotLoader } from '../native/snapshot-file-contract.js';
 import { inflateChunks } from './codec.js';
-import { type OpenFile, openFile } from './file.js';
+import { identify, type OpenFile, openFile } from './file.js';
 import { type Identified, watchedId } from './identity.js';
 
 /** Files of which each builds on the one before it; the first on a snapshot in memory, or on nothing. */
@@ -57,6 +57,24 @@ export async function loadChain(
     snapshot = await loader.finish();
   }
   return snapshot as NativeSnapshot; // there is a file at least
+}
+
+/**
+ * A file that stands alone, its RAM left in it; with `verify`, every byte was read and checked. Nobody goes by its id,
+ * which is checked with the rest.
+ */
+export async function mapFile(
+  path: string,
+  native: NativeSnapshotFile,
+  verify: boolean,
+  store: NativePageStore,
+  progress: NativeProgress,
+): Promise<NativeSnapshot> {
+  if (verify) {
+    identify(path, native);
+    await native.verify(progress);
+  }
+  return await addon.mapSnapshotFile(native, store);
 }
 
 export const openAll = (paths: readonly string[]): Promise<OpenFile[]> => Promise.all(paths.map(openFile));

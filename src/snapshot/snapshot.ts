@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { unexpected } from '../base/errors.js';
 import { parseOptions } from '../base/options.js';
 import { type ProgressOptions, progressFields } from '../base/progress.js';
+import { addon } from '../native/addon.js';
 import type {
   NativePageStore,
   NativeSnapshot,
@@ -12,9 +13,9 @@ import type {
 import { watched } from '../native/watched.js';
 import type { PageRange } from './diff.js';
 import { writeElf, writeRaw } from './export.js';
-import { openFile, parsePath, pathSchema } from './file.js';
+import { identify, openFile, parsePath, pathSchema } from './file.js';
 import { type Identified, identityOf } from './identity.js';
-import { chainOf, loadChain } from './load.js';
+import { chainOf, loadChain, mapFile } from './load.js';
 import { compressSchema, type SaveOptions, writeFile } from './save.js';
 import { ownPageStore } from './store.js';
 
@@ -34,6 +35,16 @@ export interface SnapshotLoadOptions extends ProgressOptions {
    * needed are left alone. Default: none.
    */
   bases?: readonly (VmSnapshot | string)[] | undefined;
+  /**
+   * Leave the RAM of a file that is neither compressed nor differential in the file, and map it: nothing of it is read
+   * now. False: read it into memory. Default true.
+   */
+  lazy?: boolean | undefined;
+  /**
+   * Have every byte of a lazily loaded file checked before the promise resolves, as `verifySnapshotFile` does. Default
+   * false: what the host reads of it is checked then; what a guest reads first is not.
+   */
+  verify?: boolean | undefined;
 }
 
 const EXPECTED_BASES = 'snapshots or paths of files';
@@ -41,6 +52,8 @@ const snapshotSchema = z.custom<VmSnapshot>((value) => value instanceof VmSnapsh
 const progressSchema = z.strictObject(progressFields);
 const saveSchema = z.strictObject({ compress: compressSchema, base: snapshotSchema.optional(), ...progressFields });
 const loadSchema = z.strictObject({
+  lazy: z.boolean('true or false').default(true),
+  verify: z.boolean('true or false').default(false),
   bases: z.array(z.union([snapshotSchema, pathSchema], EXPECTED_BASES), EXPECTED_BASES).default([]),
   ...progressFields,
 });
@@ -139,11 +152,23 @@ export class VmSnapshot {
   }
 
   /**
-   * Loads a file into memory. It belongs to no host: its pages are where those of the base are, else in a place of their
-   * own, capped at half the machine's memory. `host.loadSnapshot` is the same under the cap of a host. On the engine's
-   * threads; every byte is checked, at about the speed of memory once the file is cached. Rejects with
-   * ERR_SNAPSHOT_DAMAGED, ERR_SNAPSHOT_IO, ERR_SNAPSHOT_MISMATCH (a base is missing), ERR_SNAPSHOT_LIMIT,
-   * ERR_OUT_OF_MEMORY, ERR_ABORTED, ERR_INVALID_OPTION, ERR_UNKNOWN_OPTION.
+   * Loads a file. Header and tables are checked in any case.
+   *
+   * A file that is neither compressed nor differential is left where it is and mapped, unless `lazy` is false: it loads
+   * in milliseconds, takes no memory, and a VM restored from it runs at once, the pages coming as they are touched. What
+   * the host reads of it (a digest, a save, a rollback) is checked against the CRCs in the file, and rejects with
+   * ERR_SNAPSHOT_DAMAGED; what a guest reads is not: give `verify` where the file may be damaged. Keep the file as it
+   * is: a new name, a new file in its place or its removal do no harm; but where it is written to, cut or cannot be
+   * read, operations on the snapshot reject with ERR_MEMORY_LOST, and VMs restored from it are faulted ('memory-lost').
+   * The file is held open until the snapshot and those VMs are gone.
+   *
+   * Others are read into memory and every byte is checked, on the engine's threads, at about the speed of memory once
+   * the file is cached.
+   *
+   * It belongs to no host: its pages are where those of the base are, else in a place of their own, capped at half the
+   * machine's memory. `host.loadSnapshot` is the same under the cap of a host. Rejects with ERR_SNAPSHOT_DAMAGED,
+   * ERR_SNAPSHOT_IO, ERR_SNAPSHOT_MISMATCH (a base is missing), ERR_SNAPSHOT_LIMIT, ERR_MEMORY_LOST (changed
+   * meanwhile), ERR_OUT_OF_MEMORY, ERR_ABORTED, ERR_INVALID_OPTION, ERR_UNKNOWN_OPTION.
    */
   static async load(path: string, options: SnapshotLoadOptions = {}): Promise<VmSnapshot> {
     return await loadSnapshot(path, options, undefined);
@@ -187,7 +212,9 @@ export class VmSnapshot {
 
   /**
    * CRC-64/NVME of the RAM's bytes in address order; what any outside tool finds for an exported image. On the engine's
-   * threads; a page is read once in its life. Rejects with ERR_ABORTED, ERR_INVALID_OPTION, ERR_UNKNOWN_OPTION.
+   * threads; a page in memory is read once in its life, one in a file each time. Rejects with ERR_ABORTED,
+   * ERR_SNAPSHOT_DAMAGED, ERR_MEMORY_LOST (both: of one that is mapped from a file), ERR_INVALID_OPTION,
+   * ERR_UNKNOWN_OPTION.
    */
   async digest(options: ProgressOptions = {}): Promise<bigint> {
     const parsed = parseOptions(progressSchema, options, 'a digest');
@@ -205,7 +232,10 @@ export class VmSnapshot {
     );
   }
 
-  /** A copy of RAM from `gpa` on, of 1 GiB at most. Synchronous, at memory speed. ERR_INVALID_ARGUMENT outside of RAM. */
+  /**
+   * A copy of RAM from `gpa` on, of 1 GiB at most. Synchronous, at memory speed. ERR_INVALID_ARGUMENT outside of RAM;
+   * ERR_SNAPSHOT_DAMAGED, ERR_MEMORY_LOST.
+   */
   read(gpa: number, lengthBytes: number): Uint8Array {
     return this[nativeSnapshot].read(gpa, lengthBytes);
   }
@@ -227,13 +257,15 @@ export async function loadSnapshot(
   options: SnapshotLoadOptions,
   store: NativePageStore | undefined,
 ): Promise<VmSnapshot> {
-  const { bases, ...watch } = parseOptions(loadSchema, options, 'a load');
+  const { bases, lazy, verify, ...watch } = parseOptions(loadSchema, options, 'a load');
   const source = parsePath(path, 'a load');
   const native = await watched(watch, 'load', async (progress) => {
     const candidates = await Promise.all(
       bases.map((base) => (typeof base === 'string' ? openFile(base) : identified(base))),
     );
-    const chain = await chainOf(await openFile(source), candidates, progress);
+    const file = await addon.openSnapshotFile(source);
+    if (lazy && file.mappable()) return await mapFile(source, file, verify, store ?? ownPageStore(), progress);
+    const chain = await chainOf(identify(source, file), candidates, progress);
     return await loadChain(chain, store ?? chain.base?.native.pageStore() ?? ownPageStore(), progress);
   });
   return wrapSnapshot(native);

@@ -75,6 +75,10 @@ export interface PauseOptions {
  * the engine's own threads and leaves the event loop free. A running VM does not keep the process alive; a pending
  * promise does. Which operation is allowed in which state is written down in `STATE_TABLE`; every method but `close`
  * throws (or rejects with) ERR_VM_CLOSED on a closed VM. Leaving a `using` block closes the VM.
+ *
+ * The RAM of a VM that was restored from a lazily loaded snapshot is mapped from the file. Where that is written to, cut
+ * or cannot be read any more, the VM is 'faulted' for good, with the fault 'memory-lost', at its next halt at the latest,
+ * and what reads its RAM (digest, check, read, snapshot, rollback, explore) rejects with ERR_MEMORY_LOST.
  */
 export interface Vm extends Disposable, AsyncDisposable {
   readonly name: string;
@@ -153,7 +157,8 @@ export interface Vm extends Disposable, AsyncDisposable {
    * until it is synchronised. Proportional to the pages that differ; up to 2,048 of them are restored before the call
    * returns, more of them on the engine's threads, at the speed of memory, and cannot be interrupted. A snapshot under
    * way is cancelled. Rejects with ERR_VM_NOT_PAUSED, ERR_SNAPSHOT_MISMATCH, ERR_BUSY (in a freeze, with a `runUntil`
-   * pending, or during an exploration).
+   * pending, or during an exploration), ERR_SNAPSHOT_DAMAGED or ERR_MEMORY_LOST (the file that the snapshot is mapped
+   * from; the VM is as before, or faulted where that came in the middle).
    */
   rollback(snapshot: VmSnapshot): Promise<RollbackResult>;
 

@@ -74,7 +74,9 @@ struct RamWindow {
 };
 
 enum class Outcome : uint8_t { kRan, kHalted, kFaulted };
-enum class FaultKind : uint8_t { kNone, kOutOfRange, kMisaligned };
+// The last one is no doing of the guest's: the file that its RAM is mapped from was changed, cut or
+// could not be read.
+enum class FaultKind : uint8_t { kNone, kOutOfRange, kMisaligned, kMemoryLost };
 
 struct GuestFault {
   FaultKind kind = FaultKind::kNone;

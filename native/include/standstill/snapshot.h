@@ -20,7 +20,7 @@ namespace standstill {
 
 class PageStore;
 class PageTable;
-struct RamImage;
+class RamImage;
 
 inline constexpr uint64_t kSnapshotLimitBytesMin = uint64_t{2} << 20;
 inline constexpr uint64_t kSnapshotLimitBytesMax = uint64_t{1} << 40;
@@ -55,9 +55,16 @@ struct MachineState {
   }
 };
 
+// Why a file cannot be read or written.
+struct FileProblem {
+  std::string what;     // a sentence's end: "… but received <what>"
+  uint64_t offset = 0;  // in the file, of what is damaged
+};
+
 // What a snapshot costs in memory.
 struct SnapshotUsage {
   uint64_t zero_pages = 0;     // no memory
+  uint64_t file_pages = 0;     // none either: in the file that they are mapped from
   uint64_t shared_pages = 0;   // that other snapshots, or the VM's last one, hold too
   uint64_t private_pages = 0;  // freed with it
   uint64_t image_pages = 0;    // of the image that its clones share, once there is one
@@ -72,8 +79,13 @@ class Snapshot {
   const std::shared_ptr<const PageTable>& table() const { return table_; }
   const std::shared_ptr<PageStore>& store() const;  // where its pages are
 
-  // CRC-64/NVME of the RAM's bytes in address order. A page is read once in its life, then its
-  // value is known. kCancelled.
+  // Of one whose pages are, in part, still in a file: kMemoryLost where that was changed, cut or could
+  // not be read since it was opened; kSnapshotDamaged where a page that was read is not as it was
+  // saved. Everything below answers these too, and has read each page right where it does not.
+  Status Health(FileProblem* problem) const;
+
+  // CRC-64/NVME of the RAM's bytes in address order. A page in memory is read once in its life, then
+  // its value is known; one in a file is each time. kCancelled.
   Status Digest(Progress& progress, uint64_t* value) const;
   // Each page's own. kCancelled, kOutOfMemory.
   Status PageCrcs(Progress& progress, std::vector<uint64_t>* crcs) const;
@@ -82,8 +94,9 @@ class Snapshot {
   // kInvalidArgument outside of RAM.
   Status Read(uint64_t gpa, uint64_t length, std::vector<std::byte>* out) const;
   SnapshotUsage Usage() const;
-  // The RAM for clones to map. Made at the first call, in memory of its own under the same cap, and
-  // kept as long as the snapshot or a clone is there. kSnapshotLimit, kOutOfMemory, kCancelled.
+  // The RAM for clones to map: the file, where all of it is still there. Else it is made at the first
+  // call, in memory of its own under the same cap, and kept as long as the snapshot or a clone is
+  // there. kSnapshotLimit, kOutOfMemory, kCancelled.
   Status Image(Progress& progress, std::shared_ptr<const RamImage>* out) const;
 
  private:

@@ -21,15 +21,11 @@
 
 namespace standstill {
 
+class FileImage;
+
 inline constexpr uint32_t kSnapshotFileVersion = 1;
 
 using SnapshotId = std::array<uint8_t, 32>;  // SHA-256 of StateBytes and the page CRCs
-
-// Why a file cannot be read or written.
-struct FileProblem {
-  std::string what;     // a sentence's end: "… but received <what>"
-  uint64_t offset = 0;  // in the file, of what is damaged
-};
 
 struct SaveOptions {
   bool compressed = false;
@@ -44,7 +40,7 @@ std::vector<std::byte> StateBytes(const MachineState& state);
 class SnapshotWriter {
  public:
   // Needs the page CRCs, so it reads what was never digested. kFileFailed, kSnapshotMismatch (the
-  // base is of another size), kOutOfMemory, kCancelled.
+  // base is of another size), kOutOfMemory, kCancelled, and what Snapshot::Health says.
   static Status Create(const std::string& path, std::shared_ptr<const Snapshot> snapshot,
                        const SaveOptions& options, Progress& progress,
                        std::unique_ptr<SnapshotWriter>* out, FileProblem* problem);
@@ -60,7 +56,7 @@ class SnapshotWriter {
   Status PutChunk(uint64_t chunk, std::span<const std::byte> stored, FileProblem* problem);
 
   // kInvalidArgument before all chunks are written; kFileFailed: the path has its old file or, where
-  // the folder alone could not be flushed, the new one.
+  // the folder alone could not be flushed, the new one. What Snapshot::Health says.
   Status Commit(FileProblem* problem);
 
  private:
@@ -88,8 +84,11 @@ class SnapshotFile {
   uint64_t digest() const;  // CRC-64/NVME of the RAM, made of the pages' own
   uint64_t chunk_count() const;
   uint64_t chunk_offset(uint64_t chunk) const;  // of its data in the file
-  const std::vector<uint64_t>& page_crcs() const;
+  std::span<const uint64_t> page_crcs() const;
   const PageSet& present() const;  // the pages whose bytes are in the file
+  // The RAM where it lies; null where it cannot be mapped: in a file that is not flat, and in any
+  // where the system's pages are larger than ours.
+  const std::shared_ptr<const FileImage>& image() const;
 
   // A chunk as it is stored, its CRC checked. kFileFailed, kSnapshotDamaged.
   Status ReadChunk(uint64_t chunk, std::vector<std::byte>* stored, FileProblem* problem) const;
@@ -125,7 +124,15 @@ class SnapshotLoader {
   std::unique_ptr<Impl> impl_;
 };
 
-// `prefix`, then the RAM, flat and sparse. Written whole or not at all. kFileFailed, kCancelled.
+// A snapshot whose pages stay in the file and are mapped: no memory, and no time, is spent on them.
+// The file may get a new name, or none; while it is as it was opened, the snapshot equals it.
+// kInvalidArgument for one that cannot be mapped, kFileFailed, kOutOfMemory, kMemoryLost (it was
+// changed since it was opened).
+Status MapSnapshot(std::shared_ptr<const SnapshotFile> file, std::shared_ptr<PageStore> store,
+                   std::shared_ptr<const Snapshot>* out, FileProblem* problem);
+
+// `prefix`, then the RAM, flat and sparse. Written whole or not at all. kFileFailed, kCancelled, and what
+// Snapshot::Health says.
 Status ExportFlat(const Snapshot& snapshot, const std::string& path,
                   std::span<const std::byte> prefix, Progress& progress, FileProblem* problem);
 

@@ -26,8 +26,9 @@ enum class [[nodiscard]] Status : uint8_t{
     kSnapshotMismatch,  // the snapshot is of another program, other parameters or another RAM size
     kSnapshotDamaged,   // a file that is no whole, unaltered snapshot
     kFileFailed,        // the operating system refused to read or write a file
+    kMemoryLost,        // the file that memory is mapped from was changed, cut or cannot be read
 };
 
-inline constexpr int kStatusCount = static_cast<int>(Status::kFileFailed) + 1;
+inline constexpr int kStatusCount = static_cast<int>(Status::kMemoryLost) + 1;
 
 }  // namespace standstill

@@ -126,8 +126,11 @@ class Vm {
   // kInvalidArgument (a size, a share or a parameter out of its range), kOutOfMemory,
   // kThreadFailed.
   static Status Create(const VmConfig& config, std::shared_ptr<Vm>* out);
-  // A VM in state paused, at the snapshot's step. kInvalidArgument (a share), kOutOfMemory,
-  // kThreadFailed, kSnapshotLimit (a clone's image), kCancelled.
+  // A VM in state paused, at the snapshot's step. Where pages of the snapshot are still in a file, the
+  // VM's RAM is mapped from it copy-on-write, and nothing is read now. Should that file be cut, written
+  // to or unreadable later, the VM is faulted for good: every operation that reads its RAM answers
+  // kMemoryLost. kInvalidArgument (a share), kOutOfMemory, kThreadFailed, kSnapshotLimit (a clone's
+  // image), kCancelled, and what Snapshot::Health says.
   static Status Restore(const VmConfig& config, const Snapshot& snapshot,
                         const RestoreOptions& options, Progress& progress,
                         std::shared_ptr<Vm>* out);
@@ -170,7 +173,8 @@ class Vm {
   // Takes a halted guest back: RAM, registers, clock; a fault is forgotten. Proportional to the
   // pages that differ; where those are more than `pages_max`, nothing is done, and `done` is false.
   // Cancels a snapshot under way. kNotPaused, kSnapshotMismatch, kBusy (in a freeze, with a runUntil
-  // pending, or another rollback or exploration under way).
+  // pending, or another rollback or exploration under way), kMemoryLost and kSnapshotDamaged (the
+  // snapshot's Health: the VM is as before, or faulted where that came in the middle).
   Status Rollback(const Snapshot& snapshot, uint64_t pages_max, RollbackResult* out);
   // Runs many continuations from one snapshot on the calling thread, each with its own chance, and
   // leaves the VM rolled back to it. As Rollback, and kCancelled: `out` then holds the runs done.

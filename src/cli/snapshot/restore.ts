@@ -43,7 +43,7 @@ async function restore(path: string, flags: RestoreFlags, watch: Watch): Promise
   const { signal, onProgress, say } = watch;
   await using host = await Host.create();
   say(`loading ${path}`);
-  const snapshot = await host.loadSnapshot(path, { bases: flags.base, signal, onProgress });
+  const snapshot = await host.loadSnapshot(path, { bases: flags.base, verify: true, signal, onProgress });
   const step = stepOf(flags, snapshot);
   const vm = await host.restore(snapshot, { signal, onProgress });
   await runTo(vm, step, watch);

@@ -208,8 +208,7 @@ export class Host implements Disposable, AsyncDisposable {
    * Creates `count` VMs (1 to 100,000) that begin at a snapshot and share its memory copy-on-write, in state 'paused',
    * named '<name>-1' and so on. The first ones of a snapshot have its RAM written to an image in memory, under the
    * host's cap for snapshots; the image stays as long as the snapshot or a clone does. Those of a lazily loaded one are
-   * mapped from its file. All of them are created, or none.
-   * The memory that they come to take is what they write: it is not counted beforehand. Rejects as `restore` does, and
+   * mapped from its file. All of them are created, or none. The memory that they come to take is what they write: it is not counted beforehand. Rejects as `restore` does, and
    * with ERR_SNAPSHOT_LIMIT.
    */
   async clone(snapshot: VmSnapshot, count: number, options: CloneOptions = {}): Promise<Vm[]> {
@@ -237,8 +236,8 @@ export class Host implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Loads a snapshot file: lazily, or into the memory of this host's snapshots, under its cap; snapshots among the `bases` must be
-   * this host's too. Otherwise as `VmSnapshot.load`, and ERR_HOST_CLOSED.
+   * Loads a snapshot file: lazily, or into the memory of this host's snapshots, under its cap; snapshots among the
+   * `bases` must be this host's too. Otherwise as `VmSnapshot.load`, and ERR_HOST_CLOSED.
    */
   async loadSnapshot(path: string, options: SnapshotLoadOptions = {}): Promise<VmSnapshot> {
     this.#assertOpen();

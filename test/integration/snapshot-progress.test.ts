@@ -65,7 +65,8 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   save: { begin: (watch) => snapshot.save(join(folder, 'new'), watch) },
   'compressed save': { begin: (watch) => snapshot.save(join(folder, 'new'), { ...watch, compress: true }) },
   'differential save': { begin: (watch) => snapshot.save(join(folder, 'new'), { ...watch, base: other }) },
-  load: { begin: (watch) => host.loadSnapshot(join(folder, 'flat'), watch) },
+  load: { begin: (watch) => host.loadSnapshot(join(folder, 'flat'), { ...watch, lazy: false }) },
+  'verified load': { begin: (watch) => host.loadSnapshot(join(folder, 'flat'), { ...watch, verify: true }) },
   'differential load': {
     begin: (watch) => host.loadSnapshot(join(folder, 'differential'), { ...watch, bases: [join(folder, 'base')] }),
   },

@@ -8,6 +8,7 @@ const PROBE_TIMEOUT_MS = 2000;
 
 /** Resolves when the guest is ready; rejects with the signal's reason. */
 export async function untilReady(ready: Readiness, log: LogTail, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
   if ('line' in ready) return await untilLine(ready.line, log, signal);
   const probe = 'port' in ready ? () => accepts(ready.port, ready.host ?? '127.0.0.1') : () => answers(ready.http);
   while (!(await probe())) {

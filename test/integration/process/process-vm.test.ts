@@ -157,6 +157,13 @@ describe('readiness', () => {
     await expect(guest).rejects.toThrow(/exited with 78; it wrote last:\n {2}no config/);
   });
 
+  // A guest that had ended before the wait began was waited for without end.
+  it('of a guest that has ended already: ERR_PROCESS_ENDED at once', TIMEOUT, async () => {
+    await using vm = await exitingGuest('exit 78', { ready: { line: 'never' } });
+    await expect.poll(() => vm.state).toBe('faulted');
+    await expect(vm.ready()).rejects.toThrow(/exited with 78/);
+  });
+
   it('can be aborted', TIMEOUT, async () => {
     await using vm = await ProcessVm.create({ ...SLEEPS, ready: { line: 'never' } });
     vm.start();

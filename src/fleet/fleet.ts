@@ -4,6 +4,7 @@ import { EventLog, type LogEntry } from '../base/event-log.js';
 import { LogStore } from '../base/log-store.js';
 import { didYouMean } from '../base/suggest.js';
 import { Host } from '../host/host.js';
+import type { MetadataServer } from '../scheduled-events/metadata-server.js';
 import type { Vm } from '../vm/vm.js';
 import type { FleetEvent } from './events.js';
 import {
@@ -42,6 +43,7 @@ export class Fleet implements AsyncDisposable {
   readonly hosts: readonly Host[];
   readonly #places: readonly HostPlace[];
   readonly #store: LogStore | undefined;
+  readonly #metadata: MetadataServer | undefined;
   readonly #rollouts: Rollouts;
   readonly #sets = new Map<string, FleetSet>();
   #vms: PlacedVm[] = [];
@@ -60,6 +62,7 @@ export class Fleet implements AsyncDisposable {
     this.log = log;
     this.hosts = hosts;
     this.#store = store;
+    this.#metadata = options.host.metadata;
     this.#places = places;
     this.#rollouts = new Rollouts({
       log,
@@ -86,9 +89,9 @@ export class Fleet implements AsyncDisposable {
     try {
       assertSameShape(opened?.past ?? [], places);
       log.append({ type: 'fleet-opened', processId: process.pid, updateDomains, faultDomains, hosts: places });
-      for (const { host: name, updateDomain } of places) {
+      for (const { host: name, updateDomain, faultDomain } of places) {
         const own = directory === undefined ? {} : { directory: join(directory, HOSTS_FOLDER, name) };
-        hosts.push(await Host.create({ ...parsed.host, ...own, name, updateDomain, log: log.branch() }));
+        hosts.push(await Host.create({ ...parsed.host, ...own, name, updateDomain, faultDomain, log: log.branch() }));
       }
       return new Fleet(parsed, log, opened?.storage, places, hosts);
     } catch (error) {
@@ -124,6 +127,7 @@ export class Fleet implements AsyncDisposable {
       this.#assertOpen();
       const name = this.#nameOf(vm.name, vm.program, set);
       const place = placeNext(this.#places, this.placement, set, set?.created ?? 0);
+      if (set !== undefined) this.#tellMembers(set, name);
       const created = await this.#hostNamed(place.host).createVm({ ...vm, name });
       if (set !== undefined) set.created += 1;
       const own: VmPlace = { vm: name, availabilitySet: set?.name ?? null, ...place };
@@ -227,6 +231,12 @@ export class Fleet implements AsyncDisposable {
   #open(): PlacedVm[] {
     this.#vms = this.#vms.filter(({ vm }) => vm.state !== 'closed');
     return this.#vms;
+  }
+
+  /** The VMs of a set see each other's events. */
+  #tellMembers(set: FleetSet, joining: string): void {
+    const members = this.placement.filter(({ availabilitySet }) => availabilitySet === set.name);
+    this.#metadata?.defineSet(set.name, [...members.map(({ vm }) => vm), joining]);
   }
 
   #setOf(name: string): FleetSet {

@@ -35,7 +35,7 @@ const fleetSchema = z.strictObject({
 const setSchema = z.strictObject({ ...domainFields, name: nameSchema });
 
 /** What the fleet does not decide itself. */
-export type HostSettings = Omit<HostOptions, 'name' | 'directory' | 'log' | 'updateDomain'>;
+export type HostSettings = Omit<HostOptions, 'name' | 'directory' | 'log' | 'updateDomain' | 'faultDomain'>;
 
 interface DomainCounts {
   /** 1 to 20. */

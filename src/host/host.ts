@@ -115,7 +115,7 @@ export class Host implements Disposable, AsyncDisposable {
     this.#pageStore = addon.createPageStore(parsed.snapshotBytesMax);
     const { metadata } = parsed;
     const freeze = (vm: Vm, budgetMs: number) => this.freeze({ vms: [vm], budgetMs });
-    this.#metadata = metadata === undefined ? undefined : new HostMetadata(metadata, freeze);
+    this.#metadata = metadata === undefined ? undefined : new HostMetadata(metadata, freeze, parsed);
     this.#journal.tell({ type: 'host-created' });
   }
 
@@ -171,10 +171,9 @@ export class Host implements Disposable, AsyncDisposable {
     this.#assertOpen();
     const parsed = parseProcessVmOptions(options, (command) => this.#freeName(command));
     const { name } = parsed;
-    const { updateDomain } = this;
     return await this.#admit({ name, ramBytes: 0, pinned: false }, async () => {
       let vm: ProcessVm | undefined;
-      const metadataUrl = await this.#metadata?.joinProcess({ name, updateDomain, vm: () => vm });
+      const metadataUrl = await this.#metadata?.joinProcess({ name, vm: () => vm });
       try {
         vm = await ProcessVm.fromOptions({ ...parsed, metadataUrl });
         return vm;
@@ -433,7 +432,7 @@ export class Host implements Disposable, AsyncDisposable {
   /** A VM without its metadata service is none. */
   async #join(vm: EmulatedVm, boot: NativeVmConfig): Promise<void> {
     try {
-      await this.#metadata?.join({ vm, boot, updateDomain: this.updateDomain });
+      await this.#metadata?.join({ vm, boot });
       this.#assertOpen();
     } catch (error) {
       vm.close();

@@ -20,34 +20,46 @@ const BACKSTOP_MS = 1000;
 export interface Joining {
   readonly vm: EmulatedVm;
   readonly boot: NativeVmConfig;
-  /** The update domain of its host; null: none. */
-  readonly updateDomain: number | null;
 }
 
 /** A process that is about to be made: its environment names its server. */
 export interface JoiningProcess {
   readonly name: string;
-  readonly updateDomain: number | null;
   /** Once it is made. */
   readonly vm: () => ProcessVm | undefined;
 }
 
 type Member = Pick<Vm, 'name' | 'state'>;
 
+/** The domains of a host; null: none. */
+export interface HostDomains {
+  readonly updateDomain: number | null;
+  readonly faultDomain: number | null;
+}
+
 /** A host's side of a metadata server: its VMs join it, and what their events do to them is done here. */
 export class HostMetadata {
   readonly #server: MetadataServer;
   readonly #freeze: (vm: FreezableVm, budgetMs: number) => FreezeScope;
+  readonly #instance: { platformUpdateDomain: string; platformFaultDomain: string };
   readonly #joined = new Map<string, Member>();
 
-  constructor(server: MetadataServer, freeze: (vm: FreezableVm, budgetMs: number) => FreezeScope) {
+  constructor(
+    server: MetadataServer,
+    freeze: (vm: FreezableVm, budgetMs: number) => FreezeScope,
+    { updateDomain, faultDomain }: HostDomains,
+  ) {
     this.#server = server;
     this.#freeze = freeze;
+    this.#instance = {
+      platformUpdateDomain: updateDomain === null ? '' : String(updateDomain),
+      platformFaultDomain: faultDomain === null ? '' : String(faultDomain),
+    };
   }
 
   /** Rejects as `MetadataServer.addVm` does. */
-  async join({ vm, boot, updateDomain }: Joining): Promise<void> {
-    vm[vmMetadataUrl] = await this.#add(vm, updateDomain, {
+  async join({ vm, boot }: Joining): Promise<void> {
+    vm[vmMetadataUrl] = await this.#add(vm, {
       freeze: (durationMs, ending) => this.#standStill(vm, durationMs, ending),
       restart: async (downMs, ending) => {
         vm.pause();
@@ -59,14 +71,14 @@ export class HostMetadata {
   }
 
   /** The URL of its server. Rejects as `MetadataServer.addVm` does. */
-  async joinProcess({ name, updateDomain, vm }: JoiningProcess): Promise<string> {
+  async joinProcess({ name, vm }: JoiningProcess): Promise<string> {
     const member = {
       name,
       get state() {
         return vm()?.state ?? 'created';
       },
     };
-    return await this.#add(member, updateDomain, {
+    return await this.#add(member, {
       freeze: async (durationMs, ending) => {
         const process = vm();
         if (process !== undefined) await this.#standStill(process, durationMs, ending);
@@ -105,10 +117,9 @@ export class HostMetadata {
     }
   }
 
-  async #add(member: Member, updateDomain: number | null, impacts: GuestImpacts): Promise<string> {
+  async #add(member: Member, impacts: GuestImpacts): Promise<string> {
     await this.#leaveClosed(member.name);
-    const instance = updateDomain === null ? {} : { platformUpdateDomain: String(updateDomain) };
-    const url = await this.#server.addVm({ name: member.name, instance, impacts });
+    const url = await this.#server.addVm({ name: member.name, instance: this.#instance, impacts });
     this.#joined.set(member.name, member);
     return url;
   }

@@ -10,7 +10,6 @@ import type { HostEvent } from './events.js';
 
 const EXPECTED_BYTES = "bytes or text such as '256 MiB'";
 const EXPECTED_NAME = 'text of 1 to 64 characters';
-const EXPECTED_DOMAIN = 'a whole number from 0 to 19';
 const EXPECTED_KEY = 'the path of a public key, or its PEM text';
 const EXPECTED_GRACE = 'milliseconds from 0 to 60000';
 const HEAP_BYTES_DEFAULT = 512 * MIB;
@@ -23,14 +22,15 @@ const bytesSchema = z.union([z.number(), z.string()], EXPECTED_BYTES);
 
 export const hostNameSchema = z.string(EXPECTED_NAME).min(1, EXPECTED_NAME).max(64, EXPECTED_NAME);
 
+const domainSchema = (max: number) => {
+  const expected = `a whole number from 0 to ${max}`;
+  return z.number(expected).int(expected).min(0, expected).max(max, expected).optional();
+};
+
 const hostOptionsSchema = z.strictObject({
   name: hostNameSchema.default('host'),
-  updateDomain: z
-    .number(EXPECTED_DOMAIN)
-    .int(EXPECTED_DOMAIN)
-    .min(0, EXPECTED_DOMAIN)
-    .max(19, EXPECTED_DOMAIN)
-    .optional(),
+  updateDomain: domainSchema(19),
+  faultDomain: domainSchema(2),
   log: z.instanceof(EventLog<HostEvent>, { error: 'an EventLog' }).optional(),
   metadata: z.instanceof(MetadataServer, { error: 'a MetadataServer' }).optional(),
   directory: z.string('a path').min(1, 'a path').optional(),
@@ -47,6 +47,8 @@ export interface HostOptions {
   name?: string | undefined;
   /** The update domain that it belongs to, in a fleet: 0 to 19. Default: none. */
   updateDomain?: number | undefined;
+  /** The fault domain that it belongs to, in a fleet: 0 to 2. Default: none. */
+  faultDomain?: number | undefined;
   /** Where its events are written. Default: a log of its own, in memory. */
   log?: EventLog<HostEvent> | undefined;
   /**
@@ -73,6 +75,7 @@ export interface HostOptions {
 export interface ParsedHostOptions {
   readonly name: string;
   readonly updateDomain: number | null;
+  readonly faultDomain: number | null;
   readonly log: EventLog<HostEvent>;
   readonly metadata: MetadataServer | undefined;
   readonly directory: string | undefined;
@@ -90,6 +93,7 @@ export function parseHostOptions(options: HostOptions): ParsedHostOptions {
   return {
     name: parsed.name,
     updateDomain: parsed.updateDomain ?? null,
+    faultDomain: parsed.faultDomain ?? null,
     log: parsed.log ?? new EventLog(),
     metadata: parsed.metadata,
     directory: parsed.directory,

@@ -39,6 +39,7 @@ const rolloutSchema = z.strictObject({
   hostsAtOnce: wholeNumber(1, HOSTS_MAX).optional(),
   proof: z.enum(['deferred', 'full', 'sampled', 'none'], "'deferred', 'full', 'sampled' or 'none'").default('deferred'),
   check: z.boolean('true or false').default(true),
+  allowReboot: z.boolean('true or false').default(false),
   lagMsMax: durationSchema.default(LAG_MS_DEFAULT),
   probeTimeoutMs: z
     .number(EXPECTED_TIMEOUT)
@@ -102,6 +103,8 @@ export interface RolloutOptions extends RolloutControl, FreezeSettings {
   proof?: Proof | undefined;
   /** Walk the guests' invariants after the resume. Default true. */
   check?: boolean | undefined;
+  /** Let a bundle of class 'reboot' restart the VMs: their memory is then lost. Default false: its hosts refuse it. */
+  allowReboot?: boolean | undefined;
   /** Greatest lag of a guest's clock behind the host's after the resume, in milliseconds, 0 to 24 h. Default 1,000. */
   lagMsMax?: number | undefined;
   /** Longest answer of a probe, in milliseconds above 0, up to 24 h. Default 10,000. */

@@ -28,6 +28,7 @@ export interface RolloutStep {
 export interface MaintenanceSettings extends ParsedFreezeSettings {
   readonly proof: Proof;
   readonly check: boolean;
+  readonly allowReboot: boolean;
 }
 
 /** All that a rollout was asked for, as JSON. */

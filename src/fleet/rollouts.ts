@@ -93,11 +93,11 @@ export class Rollouts {
 
   async #planOf(settings: Omit<ParsedRollout, keyof RolloutControl>): Promise<RolloutPlan> {
     const { availabilitySets, order, hostsAtOnce, patches, rollbackPatches, ...others } = settings;
-    const { budgetMs, handshakeTimeoutMs, clockSync, proof, check, ...kept } = others;
+    const { budgetMs, handshakeTimeoutMs, clockSync, proof, check, allowReboot, ...kept } = others;
     const plan = {
       ...kept,
       steps: this.planSteps({ availabilitySets, order }),
-      maintenance: { budgetMs, handshakeTimeoutMs, clockSync, proof, check },
+      maintenance: { budgetMs, handshakeTimeoutMs, clockSync, proof, check, allowReboot },
       availabilitySets: availabilitySets ?? null,
       hostsAtOnce: hostsAtOnce ?? null,
       patches: await Promise.all(patches.map(plannedPatch)),

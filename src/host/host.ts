@@ -252,7 +252,7 @@ export class Host implements Disposable, AsyncDisposable {
     this.#assertOpen();
     const { vms, ...settings } = parseOptions(freezeSchema, options, 'a freeze');
     const targets = this.#targets(vms, 'a freeze');
-    const scope = FreezeScope.begin(targets, settings, (records) => this.#journal.freezeEnded('freeze', records));
+    const scope = FreezeScope.begin(targets, settings, (records) => this.#journal.impactEnded('freeze', records));
     this.#journal.tell({ type: 'freeze-begin', vms: targets.map(({ name }) => name), budgetMs: settings.budgetMs });
     return scope;
   }
@@ -380,7 +380,7 @@ export class Host implements Disposable, AsyncDisposable {
       onEvent,
       targets,
       context: { store: this.components, trustedKeys: this.#trustedKeys, budgetMs, allowReboot, vms },
-      journal: (cause, records) => this.#journal.freezeEnded(cause, records),
+      journal: (cause, records) => this.#journal.impactEnded(cause, records),
       bootSnapshotOf: (vm) => this.#bootSnapshotOf(vm),
       notifier: parsed.notifier ?? this.#metadata?.notifier,
     };

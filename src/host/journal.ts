@@ -2,7 +2,7 @@ import { monotonicNs } from '../base/clock.js';
 import { isStandstillError, messageOf } from '../base/errors.js';
 import type { EventLog } from '../base/event-log.js';
 import type { MaintenanceEvent } from '../maintenance/events.js';
-import type { FreezeCause, FreezeRecord } from '../maintenance/freeze-scope.js';
+import type { FreezeCause, ImpactRecord } from '../maintenance/freeze-scope.js';
 import { untilNow } from '../maintenance/phases.js';
 import type { MaintenanceReport } from '../maintenance/report.js';
 import type { HostEvent, HostHappening } from './events.js';
@@ -23,8 +23,8 @@ export class HostJournal {
     this.#log.append({ host: this.#host, ...happening });
   }
 
-  /** The records of a freeze whose VMs run again; those that stood still before felt nothing. */
-  freezeEnded(cause: FreezeCause, records: readonly FreezeRecord[]): void {
+  /** The records of a freeze, or of a restart, whose VMs run again; those that stood still before felt nothing. */
+  impactEnded(cause: FreezeCause, records: readonly ImpactRecord[]): void {
     const nowNs = monotonicNs();
     for (const record of records.filter(({ wasRunning }) => wasRunning).map((each) => untilNow(each, nowNs))) {
       const impact = { vm: record.name, cause, updateDomain: this.#updateDomain };

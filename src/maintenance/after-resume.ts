@@ -2,7 +2,7 @@ import { onAbort } from '../base/abort.js';
 import { isStandstillError } from '../base/errors.js';
 import type { EmulatedVm } from '../vm/emulated-vm.js';
 import type { CheckResult, VmStats } from '../vm/vm.js';
-import { BUDGET_MS_DEFAULT, type FreezeJournal, FreezeScope, type ParsedFreezeSettings } from './freeze-scope.js';
+import { BUDGET_MS_DEFAULT, FreezeScope, type ImpactJournal, type ParsedFreezeSettings } from './freeze-scope.js';
 import type { TickerImpact } from './report.js';
 import { type TickerBaseline, tickerImpact, tickerMaxima } from './ticker-impact.js';
 
@@ -20,7 +20,7 @@ export async function inspectAfterResume(
   vm: EmulatedVm,
   baseline: TickerBaseline | undefined,
   withCheck: boolean,
-  settings: ParsedFreezeSettings & { readonly journal: FreezeJournal },
+  settings: ParsedFreezeSettings & { readonly journal: ImpactJournal },
   stop: AbortSignal,
 ): Promise<AfterResume> {
   try {

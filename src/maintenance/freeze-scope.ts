@@ -64,11 +64,17 @@ export type FreezeRecord = NativeFreezeRecord;
 /** What a freeze is for: a maintenance, the look at each VM after one, or whatever its caller has in mind. */
 export type FreezeCause = 'maintenance' | 'inspection' | 'freeze';
 
+/** When one VM stood still, on CLOCK_MONOTONIC in nanoseconds. */
+export type ImpactRecord = Pick<
+  FreezeRecord,
+  'name' | 'wasRunning' | 'requestedAtNs' | 'haltedAtNs' | 'releasedAtNs' | 'resumedAtNs' | 'resumedBy'
+>;
+
 /**
- * Told of each freeze once its VMs run again, so that writing it down takes no time from them. The records are in the
- * order of the VMs; a stamp is 0 where a guest has not got there.
+ * Told of each freeze and each restart once its VMs run again, so that writing it down takes no time from them. The
+ * records are in the order of the VMs; a stamp is 0 where a guest has not got there.
  */
-export type FreezeJournal = (cause: FreezeCause, records: readonly FreezeRecord[]) => void;
+export type ImpactJournal = (cause: FreezeCause, records: readonly ImpactRecord[]) => void;
 
 /**
  * A freeze that is under way: its VMs are halted with their memory in place. Whatever leaves the scope, by return, throw

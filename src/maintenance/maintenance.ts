@@ -145,7 +145,7 @@ async function reboot(around: Surroundings, freeRuns: readonly PatchRun[]): Prom
   const { plan, session, update, phase } = around;
   const boots = await Promise.all(plan.targets.map((vm) => plan.bootSnapshotOf(vm)));
   phase('shut-down');
-  const down = shutDown(plan.targets);
+  const down = shutDown(plan.targets, plan.handshakeTimeoutMs);
   let rebooted: readonly Rebooted[];
   let runs: readonly PatchRun[];
   try {
@@ -153,7 +153,7 @@ async function reboot(around: Surroundings, freeRuns: readonly PatchRun[]): Prom
     runs = [...freeRuns, ...(await runPatches(around.patches, controlOf(around, null)))];
   } finally {
     phase('restart');
-    rebooted = await restartAll(down, boots);
+    rebooted = await restartAll(down, boots, plan.journal);
   }
   const lost = await reapWorkers(session, runs);
   const result = resultOfPatches(runs, lost, []);

@@ -3,7 +3,7 @@ import type { VmSnapshot } from '../snapshot/snapshot.js';
 import type { EmulatedVm } from '../vm/emulated-vm.js';
 import type { Vm } from '../vm/vm.js';
 import type { MaintenanceEvent } from './events.js';
-import { type FreezeJournal, type FreezeSettings, freezeFields } from './freeze-scope.js';
+import { type FreezeSettings, freezeFields, type ImpactJournal } from './freeze-scope.js';
 import { guardTimeoutSchema, type Hook, hookSchema, type Probe, probeSchema } from './health.js';
 import type { ImpactNotifier } from './notifier.js';
 import { type PatchSpec, patchSchema } from './patch-source.js';
@@ -121,7 +121,7 @@ export interface MaintenanceOptions extends FreezeSettings {
 export interface MaintenancePlan extends ParsedMaintenance {
   readonly targets: readonly EmulatedVm[];
   readonly context: PlanningContext;
-  readonly journal: FreezeJournal;
+  readonly journal: ImpactJournal;
   /** The state in which a VM boots. */
   readonly bootSnapshotOf: (vm: EmulatedVm) => Promise<VmSnapshot>;
 }

@@ -1,4 +1,4 @@
-import type { FreezeRecord } from './freeze-scope.js';
+import type { FreezeRecord, ImpactRecord } from './freeze-scope.js';
 
 /** Where the time of a blackout went, in nanoseconds. haltNs + digestNs + patchNs + resumeNs is exactly the blackout. */
 export interface Phases {
@@ -64,7 +64,7 @@ export function blackoutOf(record: FreezeRecord): number {
  * The record with an upper bound, now, for what its VM has not stamped: it was closed in the freeze, or its guest has
  * got no processor yet. The blackout is then what it was until now.
  */
-export function untilNow(record: FreezeRecord, nowNs: bigint): FreezeRecord {
+export function untilNow<Impact extends ImpactRecord>(record: Impact, nowNs: bigint): Impact {
   if (!record.wasRunning) return record;
   const resumedAtNs = record.resumedAtNs === 0n ? nowNs : record.resumedAtNs;
   return { ...record, resumedAtNs, releasedAtNs: record.releasedAtNs === 0n ? resumedAtNs : record.releasedAtNs };

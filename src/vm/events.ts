@@ -1,4 +1,4 @@
-/** What becomes of a VM outside of freezes, as it goes to the event log of its host. */
+/** What becomes of a VM outside of freezes and restarts, as it goes to the event log of its host. */
 export type VmEvent =
   | { readonly type: 'vm-started'; readonly vm: string }
   /** By `pause()`, or because it has reached the step of a `runUntil`. */

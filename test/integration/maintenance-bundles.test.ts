@@ -189,6 +189,12 @@ describe('a bundle of class reboot', () => {
       { memory: 'lost', rebooted: true, wasRunning: false, blackoutNs: 0 },
     ]);
     expect(report.vms[0]?.blackoutNs).toBeGreaterThan(0);
+    // The log tells it as an impact, on the one that ran, and not as what its user did to it.
+    const told = host.log.entries.filter((entry) => 'cause' in entry && entry.cause === 'maintenance');
+    expect(told.map(({ type }) => type)).toEqual(['impact-begin', 'impact-end']);
+    expect(told).toMatchObject(Array(2).fill({ vm: vm.name }));
+    const userActs = host.log.entries.slice(host.log.entries.findIndex(({ type }) => type === 'maintenance-begin'));
+    expect(userActs.filter(({ type }) => type === 'vm-paused' || type === 'vm-resumed')).toEqual([]);
     expect(vm.generationId).not.toBe(generation);
     expect(paused.state).toBe('paused');
     expect(paused.stats().steps).toBe(0);

@@ -351,6 +351,45 @@ it('freezing two domains at once by hand is seen by the checker: the control', a
 });
 
 describe('a rollout of bundles', () => {
+  it('of class reboot, where it is allowed, takes the VMs of one domain down at a time; the control takes two', async () => {
+    using workshop = new Workshop();
+    const patches = [{ bundle: await workshop.bundle({ impact: 'reboot' }) }];
+    const host = { trustedKeys: [workshop.keys.publicKey] };
+    await using fleet = await runningFleet(6, { hosts: 3, updateDomains: 3, host });
+    for (const each of fleet.hosts) await workshop.install(each);
+    const refused = await fleet.rollout({ patches });
+    expect(refused).toMatchObject({ status: 'stopped', stoppedBy: 'failure', blackout: null });
+    expect(refused.problems.join()).toMatch(/host-1: .*it needs the VMs to be restarted/);
+    await fleet.abandonRollout();
+    const report = await fleet.rollout({ patches, allowReboot: true });
+    expect(report).toMatchObject({ ok: true, status: 'done', problems: [], blackout: { samples: 6 } });
+    const impacts = ofType(fleet, 'impact-end').filter(({ cause }) => cause === 'maintenance');
+    expect(impacts.map(({ updateDomain }) => updateDomain)).toEqual([0, 0, 1, 1, 2, 2]);
+    expect(impacts.every(({ haltedAtNs, resumedAtNs }) => resumedAtNs > haltedAtNs)).toBe(true);
+    expect(ofType(fleet, 'vm-rolled-back')).toHaveLength(6);
+    assertOneDomainAtATime(fleet.log);
+    // The control: both hosts have their VMs down until a file is there, which is written once they have.
+    const bothDown = join(workshop.path, 'both-down');
+    const byHand = [
+      { bundle: await workshop.bundle({ impact: 'reboot', to: '1.2.0' }) },
+      { module: patchPath('waits-for-file.mjs'), options: { path: bothDown } },
+    ];
+    const begun = ofType(fleet, 'maintenance-phase').length;
+    const maintenances = fleet.hosts
+      .slice(0, 2)
+      .map((each) => each.applyMaintenance({ patches: byHand, allowReboot: true }));
+    const down = () =>
+      ofType(fleet, 'maintenance-phase')
+        .slice(begun)
+        .filter(({ phase }) => phase === 'patch');
+    await expect.poll(() => down().length, { timeout: 20_000 }).toBe(2);
+    writeFileSync(bothDown, '');
+    for (const each of await Promise.all(maintenances)) expect(each).toMatchObject({ ok: true, impact: 'reboot' });
+    const kinds = checkRollout(fleet.log).violations.map(({ kind }) => kind);
+    expect(kinds).toContain('two-domains');
+    expect(kinds).toContain('too-few-running');
+  });
+
   it('whose process was killed asks the components of the host under way, and applies each bundle once', () =>
     withTemporaryFolder(async ({ path: directory }) => {
       using workshop = new Workshop();

@@ -27,7 +27,8 @@ it('runs, halts with its memory in place, and runs on', async () => {
 it('halts exactly at a step, through pauses', async () => {
   const reached = vm.runUntil(50_000);
   vm.pause();
-  vm.resume();
+  // On a busy machine the guest may be there already: a resume would let it run on.
+  if (vm.stats().steps < 50_000) vm.resume();
   await reached;
   expect(vm.state).toBe('paused');
   expect(vm.stats().steps).toBe(50_000);

@@ -77,7 +77,7 @@ export type { NoticeReport } from './maintenance/notice.js';
 export type { AnnouncedImpact, ImpactNotice, ImpactNotifier } from './maintenance/notifier.js';
 export type { FlipBitFault, MaintenanceOptions } from './maintenance/options.js';
 export { definePatch, type PatchContext, type PatchModule, type PatchProgress } from './maintenance/patch-module.js';
-export type { PatchSpec } from './maintenance/patch-source.js';
+export type { PatchSpec, RollbackSpec } from './maintenance/patch-source.js';
 export type { Phases } from './maintenance/phases.js';
 export type { PatchPlan, PatchRefusal, PlannedMaintenance, RefusalReason } from './maintenance/plan.js';
 export type { ChangedPages, MemoryProof, MemoryVerdict, Proof } from './maintenance/proof.js';

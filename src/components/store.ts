@@ -8,7 +8,14 @@ import { describeFolder } from './bundle.js';
 import { isAlive, makeDurable, storeIo } from './durable.js';
 import { isEnded, Journal, type JournalRecord } from './journal.js';
 import { layout } from './layout.js';
-import { type BundleFile, componentNameSchema, versionSchema } from './manifest.js';
+import {
+  type BundleFile,
+  type BundleManifest,
+  componentNameSchema,
+  IMPACT_CLASSES,
+  type ImpactClass,
+  versionSchema,
+} from './manifest.js';
 import { type EndOfUpdate, Update } from './update.js';
 import { placeVersion, readVersion, verifyFiles, writeJson } from './versions.js';
 
@@ -162,6 +169,21 @@ export class ComponentStore {
     });
   }
 
+  /** What a maintenance needs to know to do what `rollback` does; undefined where there is nothing to go back to. */
+  wayBack(name: string): BundleManifest | undefined {
+    const current = this.get(name);
+    if (current === undefined || current.previousVersion === null) return undefined;
+    const folder = join(layout.component(this.root, name), readlinkSync(layout.previous(this.root, name)));
+    const { version, files } = readVersion(folder);
+    return {
+      ...{ schemaVersion: 1, id: 'rollback', component: name, from: current.version, to: version, description: '' },
+      impact: this.#impactBetween(name, [current.version, version]),
+      expectedDurationMs: 0,
+      dependencies: {},
+      files: [...files],
+    };
+  }
+
   /** Reads every byte of a component's current version. Rejects with ERR_BUNDLE_DIGEST, ERR_COMPONENT_NOT_FOUND. */
   async verify(name: string): Promise<Component> {
     const component = this.get(name);
@@ -189,6 +211,14 @@ export class ComponentStore {
       const message = `Expected a component at ${layout.component(this.root, name)} but its records cannot be read`;
       throw new StandstillError('ERR_STORE_DAMAGED', message, { cause });
     }
+  }
+
+  /** The greatest class of the updates from one version to the other, whichever way: what the way back takes, too. */
+  #impactBetween(name: string, versions: readonly string[]): ImpactClass {
+    const changes = this.journal()
+      .flatMap((record) => (record.step === 'begin' ? record.changes : []))
+      .filter(({ component, from, to }) => component === name && versions.includes(from) && versions.includes(to));
+    return IMPACT_CLASSES.findLast((impact) => changes.some((change) => change.impact === impact)) ?? 'pause';
   }
 
   #recover(): void {

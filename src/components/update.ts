@@ -16,7 +16,8 @@ export type EndOfUpdate = 'rolled-back' | 'committed';
 
 /** A bundle to be applied, as the plan has seen it. */
 export interface PlannedBundle {
-  readonly path: string;
+  /** Null: nothing is extracted, for the version is in the store already. */
+  readonly path: string | null;
   readonly manifest: BundleManifest;
 }
 
@@ -107,6 +108,7 @@ export class Update {
 
   /** Extracts a bundle, once its signature is found good. ERR_BUNDLE_UNTRUSTED, ERR_BUNDLE_INVALID. */
   async stage({ path, manifest }: PlannedBundle, trusted: readonly KeyObject[]): Promise<void> {
+    if (path === null) return;
     const folder = join(layout.staging(this.#root, this.#id), manifest.component);
     await readBundle(path, {
       onHead: (head) => {
@@ -121,11 +123,12 @@ export class Update {
     this.#log({ step: 'staged', component: manifest.component });
   }
 
-  /** Reads back what was staged. ERR_BUNDLE_DIGEST. */
-  async verify({ path, manifest }: PlannedBundle): Promise<void> {
-    const folder = join(layout.staging(this.#root, this.#id), manifest.component);
-    await verifyFiles(layout.files(folder), manifest.files, path);
-    this.#log({ step: 'verified', component: manifest.component });
+  /** Reads back what was staged, or is there already. ERR_BUNDLE_DIGEST. */
+  async verify({ path, manifest: { component, to, files } }: PlannedBundle): Promise<void> {
+    const staged = join(layout.staging(this.#root, this.#id), component);
+    const folder = path === null ? join(layout.component(this.#root, component), versionFolder(to, files)) : staged;
+    await verifyFiles(layout.files(folder), files, path ?? `${component} ${to}`);
+    this.#log({ step: 'verified', component });
   }
 
   /** All but the switch itself: the versions are in their places, the new links beside the old ones. */

@@ -181,7 +181,7 @@ export class Fleet implements AsyncDisposable {
    * Patches hosts, one update domain after the other: the next begins once the hosts of the last are done and their VMs
    * well. What goes wrong on a host is in the report, and the policy says what follows. It rejects, before anything is
    * done, with ERR_INVALID_OPTION (an order that names an unknown or repeated domain, sets without a VM, options of a
-   * patch that are no JSON, a rollback without its patches, too), ERR_UNKNOWN_OPTION, ERR_PATCH_NOT_FOUND,
+   * patch that are no JSON, a rollback of modules without its patches, too), ERR_UNKNOWN_OPTION, ERR_PATCH_NOT_FOUND,
    * ERR_ROLLOUT_ACTIVE, ERR_HOST_CLOSED; and with ERR_STATE_IO where the state folder can no longer be written, once the
    * hosts under way are done.
    */

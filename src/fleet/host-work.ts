@@ -2,7 +2,9 @@ import { monotonicNs } from '../base/clock.js';
 import type { ErrorCode } from '../base/error-codes.js';
 import { isStandstillError, messageOf } from '../base/errors.js';
 import { readBundleHead } from '../components/bundle.js';
+import type { BundleManifest } from '../components/manifest.js';
 import type { Host } from '../host/host.js';
+import type { PatchSpec, RollbackSpec } from '../maintenance/patch-source.js';
 import type { MaintenanceReport } from '../maintenance/report.js';
 import type { Applied, Direction } from './rollout-events.js';
 import type { PlannedPatch, RolloutPlan } from './rollout-plan.js';
@@ -43,13 +45,25 @@ export async function workOnHost(host: Host, direction: Direction, plan: Rollout
   });
   const before: Applied = direction === 'forward' ? 'no' : 'unknown';
   try {
-    const patches = direction === 'forward' ? plan.patches : plan.rollbackPatches;
+    const patches = direction === 'forward' ? plan.patches : await waysBack(plan, host);
+    if (patches.length === 0) return ended('no', []);
     const report = await host.applyMaintenance({ ...plan.maintenance, patches });
     return ended(appliedBy(report, direction), report.problems);
   } catch (error) {
     const hasNotBegun = isStandstillError(error) && BEFORE_PATCHES.has(error.code);
     return ended(hasNotBegun ? before : 'unknown', [messageOf(error)]);
   }
+}
+
+/** What takes patches back. A bundle whose version is not current is not there, or no more. */
+async function waysBack(
+  { patches, rollbackPatches }: RolloutPlan,
+  host: Host,
+): Promise<readonly (PatchSpec | RollbackSpec)[]> {
+  const given = (await manifestsOf(rollbackPatches)).map(({ component }) => component);
+  const brought = (await manifestsOf(patches)).filter((manifest) => isOn(host, manifest));
+  const left = brought.map(({ component }) => component).filter((component) => !given.includes(component));
+  return [...rollbackPatches, ...left.toReversed().map((component) => ({ rollback: component }))];
 }
 
 /** A patch that failed by itself has done nothing, by its contract; a module that was cut off may have. Bundles are kept, or taken back. */
@@ -68,8 +82,14 @@ function appliedBy({ patches }: MaintenanceReport, direction: Direction): Applie
  * nobody but its maker can say.
  */
 export async function bundlesApplied(patches: readonly PlannedPatch[], host: Host): Promise<boolean | null> {
-  const bundles = patches.flatMap((patch) => ('bundle' in patch ? [patch.bundle] : []));
-  if (bundles.length < patches.length) return null;
-  const heads = await Promise.all(bundles.map(readBundleHead));
-  return heads.every(({ manifest }) => host.components.get(manifest.component)?.version === manifest.to);
+  const bundles = await manifestsOf(patches);
+  return bundles.length < patches.length ? null : bundles.every((manifest) => isOn(host, manifest));
 }
+
+/** Of the bundles among them. */
+async function manifestsOf(patches: readonly PlannedPatch[]): Promise<BundleManifest[]> {
+  const bundles = patches.flatMap((patch) => ('bundle' in patch ? [patch.bundle] : []));
+  return (await Promise.all(bundles.map(readBundleHead))).map(({ manifest }) => manifest);
+}
+
+const isOn = (host: Host, { component, to }: BundleManifest): boolean => host.components.get(component)?.version === to;

@@ -84,7 +84,11 @@ export interface RolloutOptions extends RolloutControl, FreezeSettings {
    * Applied to each host in this order; options of theirs must be JSON. A patch that fails must bear being applied again.
    */
   patches: readonly PatchSpec[];
-  /** Applied to take the patches back; each must bear that there is nothing to take back. Needed for a rollback. Default: none. */
+  /**
+   * Applied to take modules back, each must bear that there is nothing to take back: needed for a rollback where a module
+   * is among the patches. Bundles are taken back by their hosts, to the version before, in a maintenance of their class,
+   * but for components that a bundle in here is for. Default: none.
+   */
   rollbackPatches?: readonly PatchSpec[] | undefined;
   /** The hosts that carry VMs of these sets. Default: all hosts of the fleet. */
   availabilitySets?: readonly string[] | undefined;

@@ -186,8 +186,9 @@ export class Rollouts {
 const isPending = (state: RolloutState | undefined): boolean =>
   state?.status === 'stopped' || state?.status === 'running';
 
-function assertRollbackPossible({ rollbackPatches }: RolloutPlan): void {
-  if (rollbackPatches.length > 0) return;
-  const message = "Expected 'rollbackPatches' for a rollback of a rollout but received none";
+/** Bundles the hosts take back by themselves. */
+function assertRollbackPossible({ patches, rollbackPatches }: RolloutPlan): void {
+  if (rollbackPatches.length > 0 || patches.every((patch) => 'bundle' in patch)) return;
+  const message = "Expected 'rollbackPatches' for a rollback of patch modules but received none";
   throw new StandstillError('ERR_INVALID_OPTION', message);
 }

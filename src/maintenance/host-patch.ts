@@ -20,7 +20,7 @@ export function modulePatch(planned: PatchPlan, source: PatchSource, session: Pa
   return { planned, name, impact, run: (_, control) => session.run(source, control) };
 }
 
-/** A bundle, staged before: it makes a component's new version current. */
+/** A bundle, staged before, or a rollback: it makes a component's other version current. */
 export function bundlePatch(planned: PatchPlan, component: string, update: UpdateSession): HostPatch {
   const { name, impact } = planned;
   return { planned, name, impact, run: (generation, control) => update.switch(component, generation, control) };

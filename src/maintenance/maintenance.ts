@@ -248,9 +248,9 @@ function updateOf(plan: MaintenancePlan, candidates: readonly Candidate[], pool:
 
 const namesOf = ({ targets }: MaintenancePlan): string[] => targets.map(({ name }) => name);
 
-/** Unknown where a module is among the patches, or memory is to be read, of which nobody knows how long it takes. */
+/** Unknown where a module or a rollback is among the patches, or memory is to be read, of which nobody knows how long it takes. */
 function expectedSeconds(impact: ImpactClass, { patches, expectedBlackoutMs }: PlannedMaintenance): number | null {
-  if (impact !== 'pause' || patches.some(({ kind }) => kind === 'module') || patches.length === 0) return null;
+  if (impact !== 'pause' || patches.some(({ kind }) => kind !== 'bundle') || patches.length === 0) return null;
   return Math.ceil(expectedBlackoutMs / 1000);
 }
 

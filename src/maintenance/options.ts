@@ -6,7 +6,7 @@ import type { MaintenanceEvent } from './events.js';
 import { type FreezeSettings, freezeFields, type ImpactJournal } from './freeze-scope.js';
 import { guardTimeoutSchema, type Hook, hookSchema, type Probe, probeSchema } from './health.js';
 import type { ImpactNotifier } from './notifier.js';
-import { type PatchSpec, patchSchema } from './patch-source.js';
+import { hostPatchSchema, type PatchSpec, type RollbackSpec } from './patch-source.js';
 import type { PlanningContext } from './plan.js';
 import type { Proof } from './proof.js';
 
@@ -40,7 +40,7 @@ const secondImpactSchema = z.strictObject({
 export const maintenanceSchema = z.strictObject({
   ...freezeFields,
   vms: z.array(z.custom<Vm>(), 'an array of VMs').optional(),
-  patches: z.array(patchSchema, 'an array of patches').default([]),
+  patches: z.array(hostPatchSchema, 'an array of patches').default([]),
   proof: z.enum(['deferred', 'full', 'sampled', 'none'], EXPECTED_PROOF).default('deferred'),
   sampleShare: z.number(EXPECTED_SHARE).positive(EXPECTED_SHARE).max(1, EXPECTED_SHARE).default(SAMPLE_SHARE_DEFAULT),
   seed: z.number(EXPECTED_SEED).int(EXPECTED_SEED).nonnegative(EXPECTED_SEED).default(0),
@@ -76,10 +76,10 @@ export interface MaintenanceOptions extends FreezeSettings {
   /** Default: every VM of the host that is not closed. */
   vms?: readonly Vm[] | undefined;
   /**
-   * Modules and bundles, applied in this order, one after the other, but each bundle behind those that it depends on;
-   * none runs after one that failed. All bundles are kept, or none. Default: none.
+   * Modules, bundles and rollbacks of components, applied in this order, one after the other, but each bundle behind those
+   * that it depends on; none runs after one that failed. All bundles and rollbacks are kept, or none. Default: none.
    */
-  patches?: readonly PatchSpec[] | undefined;
+  patches?: readonly (PatchSpec | RollbackSpec)[] | undefined;
   /** How memory is proved. Default 'deferred': all of it, for a blackout in proportion to the pages written last. */
   proof?: Proof | undefined;
   /** Share of the pages that a sampled proof reads, above 0 up to 1. Default 0.1. */

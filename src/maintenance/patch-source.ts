@@ -3,6 +3,7 @@ import { basename, extname, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { z } from 'zod';
 import { StandstillError, show, unexpected } from '../base/errors.js';
+import { componentNameSchema } from '../components/manifest.js';
 
 const EXPECTED_MODULE = 'a path or a file URL of a patch module';
 
@@ -43,6 +44,17 @@ export type PatchSpec =
       /** Handed to the module; anything that can be cloned to another thread. */
       options?: unknown;
     };
+
+/** Takes the newest update of a component back: a patch of the class that the update was of. */
+export interface RollbackSpec {
+  /** The component's name. */
+  rollback: string;
+}
+
+export const hostPatchSchema = z.union(
+  [patchSchema, z.strictObject({ rollback: componentNameSchema })],
+  `${EXPECTED_PATCH} or one with the component of a rollback`,
+);
 
 export type ModuleSpec = Exclude<PatchSpec, { bundle: unknown }>;
 

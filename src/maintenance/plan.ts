@@ -9,7 +9,7 @@ import { type BundleManifest, IMPACT_CLASSES, type ImpactClass } from '../compon
 import type { ComponentStore } from '../components/store.js';
 import type { PlannedBundle } from '../components/update.js';
 import { dependenciesOf, inOrder } from './dependencies.js';
-import { kindOf, locatePatch, type PatchSource, type PatchSpec } from './patch-source.js';
+import { kindOf, locatePatch, type PatchSource, type PatchSpec, type RollbackSpec } from './patch-source.js';
 
 /** Why a patch is not applied. */
 export type RefusalReason =
@@ -18,6 +18,7 @@ export type RefusalReason =
   | 'component-missing'
   | 'component-twice'
   | 'version-not-in-range'
+  | 'no-previous-version'
   | 'missing-dependency'
   | 'cyclic-dependency'
   | 'reboot-required'
@@ -35,22 +36,24 @@ export interface PatchRefusal {
 /** One patch of a plan. */
 export interface PatchPlan {
   name: string;
-  kind: 'module' | 'bundle';
-  /** What it says of itself; 'pause' for a module. */
+  kind: 'module' | 'bundle' | 'rollback';
+  /** What it says of itself; 'pause' for a module; for a rollback that of the update that it takes back. */
   ownImpact: ImpactClass;
   /** What it does here: the greatest of its own and of those it depends on. */
   impact: ImpactClass;
   qualifies: boolean;
   refusals: PatchRefusal[];
-  /** Null for a module, and for a bundle that cannot be read. */
+  /** Null for a module, for a bundle that cannot be read, and for a rollback to nothing. */
   bundle: {
-    path: string;
+    /** Null for a rollback. */
+    path: string | null;
     id: string;
     component: string;
     /** The version that is current, null where the component is not installed, and those that the patch can be applied to. */
     currentVersion: string | null;
     from: string;
     to: string;
+    /** 0 for a rollback, of which nobody has said it. */
     expectedDurationMs: number;
     /** Of the trusted key that signed it; null: none did. */
     keyId: string | null;
@@ -97,7 +100,10 @@ export interface Planning {
 }
 
 /** Reads the patches and decides about each of them; nothing is changed. Rejects with ERR_PATCH_NOT_FOUND for a module. */
-export async function planPatches(specs: readonly PatchSpec[], context: PlanningContext): Promise<Planning> {
+export async function planPatches(
+  specs: readonly (PatchSpec | RollbackSpec)[],
+  context: PlanningContext,
+): Promise<Planning> {
   const candidates = await Promise.all(specs.map((spec) => candidateOf(spec, context)));
   const bundles = candidates.flatMap(({ bundle }) => (bundle === undefined ? [] : [bundle.manifest]));
   const { needed, cyclic } = dependenciesOf(bundles);
@@ -142,7 +148,9 @@ export function assertQualifies({ patches, refusals }: PlannedMaintenance): void
   throw new StandstillError(first.code, `Expected patches that qualify but ${reasons}`);
 }
 
-async function candidateOf(spec: PatchSpec, { store, trustedKeys }: PlanningContext): Promise<Candidate> {
+async function candidateOf(spec: PatchSpec | RollbackSpec, context: PlanningContext): Promise<Candidate> {
+  if (typeof spec === 'object' && 'rollback' in spec) return rollbackOf(spec.rollback, context);
+  const { store, trustedKeys } = context;
   const kind = kindOf(spec);
   if ('module' in kind) {
     const source = await locatePatch(kind.module);
@@ -172,6 +180,21 @@ async function candidateOf(spec: PatchSpec, { store, trustedKeys }: PlanningCont
     refuseWith(planned, 'not-readable', error);
     return { planned, source: undefined, bundle: undefined };
   }
+}
+
+function rollbackOf(component: string, { store }: PlanningContext): Candidate {
+  const planned: PatchPlan = { ...BLANK, refusals: [], name: `rollback of ${component}`, kind: 'rollback' };
+  const manifest = store.wayBack(component);
+  if (manifest === undefined) {
+    if (store.get(component) === undefined) {
+      refuse(planned, 'component-missing', `the host has no component ${show(component)}`);
+    } else refuse(planned, 'no-previous-version', `there is no version of ${component} before its current one`);
+    return { planned, source: undefined, bundle: undefined };
+  }
+  const { id, from, to, expectedDurationMs, impact } = manifest;
+  planned.ownImpact = impact;
+  planned.bundle = { path: null, id, component, currentVersion: from, from, to, expectedDurationMs, keyId: null };
+  return { planned, source: undefined, bundle: { path: null, manifest } };
 }
 
 const BLANK = { ownImpact: 'pause', impact: 'pause', qualifies: false, bundle: null } as const;

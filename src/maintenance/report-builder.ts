@@ -125,7 +125,7 @@ function patchReport(observed: Observations, run: PatchRun, firstRequestAtNs: bi
   const { patch, end, startedAtNs } = run;
   const { kind, bundle } = patch.planned;
   const failure = errorOf(run, observed.lost, releasedAt(observed.records));
-  const isTakenBack = failure === undefined && kind === 'bundle' && observed.update?.outcome === 'rolled-back';
+  const isTakenBack = failure === undefined && kind !== 'module' && observed.update?.outcome === 'rolled-back';
   const error = isTakenBack ? notCommitted(`it was ${observed.result}`) : failure;
   return {
     name: patch.name,

@@ -110,9 +110,9 @@ export type PatchStatus = 'applied' | 'rolled-back' | 'failed' | 'cancelled' | '
 
 export interface PatchReport {
   name: string;
-  kind: 'module' | 'bundle';
+  kind: 'module' | 'bundle' | 'rollback';
   impact: ImpactClass;
-  /** Of a bundle: what it was to change. Null for a module. */
+  /** Of a bundle and of a rollback: what it was to change. Null for a module. */
   component: { name: string; from: string; to: string } | null;
   ok: boolean;
   status: PatchStatus;

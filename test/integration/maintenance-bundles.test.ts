@@ -160,6 +160,46 @@ describe('a bundle of class none', () => {
   });
 });
 
+describe('a rollback of a component', () => {
+  it.each(['none', 'pause', 'reboot'] as const)('is a patch of the class of what it takes back: %s', async (impact) => {
+    const [vm] = await start();
+    const allowReboot = impact === 'reboot';
+    await host.applyMaintenance({ patches: [await workshop.bundle({ impact })], allowReboot });
+    expect(versionOf()).toBe('1.1.0');
+    const [pausedBefore, generation] = [pausedNs(vm), vm?.generationId];
+    const report = await host.applyMaintenance({ patches: [{ rollback: 'agent' }], allowReboot });
+    expect(report).toMatchObject({ ok: true, impact, update: { outcome: 'committed' } });
+    expect(report.patches).toMatchObject([
+      { name: 'rollback of agent', kind: 'rollback', impact, component: { from: '1.1.0', to: '1.0.0' } },
+    ]);
+    if (impact === 'pause') expect(pausedNs(vm)).toBeGreaterThan(pausedBefore ?? 0);
+    expect(vm?.generationId === generation).toBe(impact !== 'reboot');
+    expect(await host.components.verify('agent')).toMatchObject({ version: '1.0.0', previousVersion: '1.1.0' });
+  });
+
+  it('is itself taken back with a module that fails', async () => {
+    await start();
+    await host.applyMaintenance({ patches: [await workshop.bundle()] });
+    const report = await host.applyMaintenance({ patches: [{ rollback: 'agent' }, patchPath('throws.mjs')] });
+    expect(report).toMatchObject({ ok: false, result: 'aborted: patch', update: { outcome: 'rolled-back' } });
+    expect(report.patches).toMatchObject([{ status: 'rolled-back' }, { status: 'failed' }]);
+    expect(await host.components.verify('agent')).toMatchObject({ version: '1.1.0', previousVersion: '1.0.0' });
+  });
+
+  it('is refused where there is nothing to go back to', async () => {
+    await start();
+    for (const [component, reason] of [
+      ['agent', 'no-previous-version'],
+      ['absent', 'component-missing'],
+    ]) {
+      const patches = [{ rollback: component ?? '' }];
+      expect((await host.planMaintenance({ patches })).patches).toMatchObject([{ refusals: [{ reason }] }]);
+      await expect(host.applyMaintenance({ patches })).rejects.toMatchObject({ code: 'ERR_PATCH_REFUSED' });
+    }
+    await expectOldVersion();
+  });
+});
+
 describe('a bundle of class reboot', () => {
   it('is refused, and says why', async () => {
     const [vm] = await start();

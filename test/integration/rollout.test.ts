@@ -390,6 +390,51 @@ describe('a rollout of bundles', () => {
     expect(kinds).toContain('too-few-running');
   });
 
+  it('is taken back by the hosts, the way back, with the VMs frozen, and a kill on the way takes nothing back twice', () =>
+    withTemporaryFolder(async ({ path: directory }) => {
+      using workshop = new Workshop();
+      const patches = [{ bundle: await workshop.bundle() }];
+      const options = { hosts: 3, updateDomains: 3, directory, host: { trustedKeys: [workshop.keys.publicKey] } };
+      const first = await runningFleet(3, options);
+      for (const host of first.hosts.slice(0, 2)) await workshop.install(host);
+      const report = await first.rollout({ patches, onFailure: 'rollback' });
+      expect(report).toMatchObject({ status: 'rolled-back', direction: 'rollback', invariants: { ok: true } });
+      expect(report.problems.join()).toMatch(/host-3: .*the host has no component 'agent'/);
+      const back = ofType(first, 'domain-begin').filter(({ direction }) => direction === 'rollback');
+      expect(back.map(({ updateDomain }) => updateDomain)).toEqual([1, 0]);
+      const freezes = ofType(first, 'impact-end').filter(({ cause }) => cause === 'maintenance');
+      expect(freezes.map(({ vm }) => vm)).toEqual(['web-0', 'web-1', 'web-1', 'web-0']);
+      assertOneDomainAtATime(first.log);
+      expect(updatesOf(first)).toEqual([['1.1.0', '1.0.0'], ['1.1.0', '1.0.0'], []]);
+      await first.close();
+      await forgetFrom(join(directory, 'log'), 'host-patch-end', 'host-2', 'rollback');
+      await using second = await runningFleet(3, options);
+      expect(second.rolloutReport()?.hosts.map(({ applied }) => applied)).toEqual(['yes', 'unknown', 'no']);
+      expect(await second.resumeRollout()).toMatchObject({ status: 'rolled-back', problems: [] });
+      expect(updatesOf(second)).toEqual([['1.1.0', '1.0.0'], ['1.1.0', '1.0.0'], []]);
+      expect(second.hosts.map((host) => host.components.get('agent')?.version)).toEqual(['1.0.0', '1.0.0', undefined]);
+    }));
+
+  it('with a module among them, still needs what takes that back, and does both', () =>
+    withTemporaryFolder(async ({ path: directory }) => {
+      using workshop = new Workshop();
+      const patches = [{ bundle: await workshop.bundle() }, appends({ failsOn: ['host-2'] })];
+      await using fleet = await runningFleet(2, {
+        hosts: 2,
+        directory,
+        host: { trustedKeys: [workshop.keys.publicKey] },
+      });
+      for (const host of fleet.hosts) await workshop.install(host);
+      await expect(fleet.rollout({ patches, onFailure: 'rollback' })).rejects.toMatchObject({
+        code: 'ERR_INVALID_OPTION',
+        message: expect.stringMatching(/'rollbackPatches' for a rollback of patch modules/),
+      });
+      const report = await fleet.rollout({ patches, rollbackPatches: BACK, onFailure: 'rollback' });
+      expect(report).toMatchObject({ status: 'rolled-back', invariants: { ok: true } });
+      expect(linesOfAll(fleet)).toEqual([['applied', 'back'], []]);
+      expect(fleet.hosts.map((host) => host.components.get('agent')?.version)).toEqual(['1.0.0', '1.0.0']);
+    }));
+
   it('whose process was killed asks the components of the host under way, and applies each bundle once', () =>
     withTemporaryFolder(async ({ path: directory }) => {
       using workshop = new Workshop();
@@ -413,12 +458,24 @@ describe('a rollout of bundles', () => {
     }));
 });
 
+/** The versions that each host's committed updates have led to. */
+const updatesOf = (fleet: Fleet) =>
+  fleet.hosts.map(({ components }) => {
+    const committed = components.journal().flatMap(({ step, update }) => (step === 'committed' ? [update] : []));
+    return components
+      .journal()
+      .flatMap((record) => (record.step === 'begin' && committed.includes(record.update) ? record.changes : []))
+      .map(({ to }) => to);
+  });
+
 /** Drops the entries of a closed log from the first of that kind and host on. */
-async function forgetFrom(folder: string, type: string, host: string): Promise<void> {
-  const database = new ClassicLevel<string, { type?: string; host?: string }>(folder, { valueEncoding: 'json' });
+async function forgetFrom(folder: string, type: string, host: string, direction = 'forward'): Promise<void> {
+  const database = new ClassicLevel<string, { type?: string; host?: string; direction?: string }>(folder, {
+    valueEncoding: 'json',
+  });
   let found = false;
   for (const [key, value] of await database.iterator({ gt: 'entry:', lt: 'entry:~' }).all()) {
-    found ||= value.type === type && value.host === host;
+    found ||= value.type === type && value.host === host && value.direction === direction;
     if (found) await database.del(key);
   }
   await database.close();

@@ -66,7 +66,6 @@ export { type FreezeOptions, Host, type SnapshotMemory } from './host/host.js';
 export type { HostOptions } from './host/options.js';
 export type { MaintenanceEvent, MaintenancePhase } from './maintenance/events.js';
 export type {
-  ClockSyncOptions,
   FreezeCause,
   FreezeRecord,
   FreezeScope,
@@ -157,6 +156,7 @@ export {
   VmSnapshot,
 } from './snapshot/snapshot.js';
 export { type SnapshotVerification, verifySnapshotFile } from './snapshot/verify.js';
+export type { ClockSyncOptions } from './vm/clock-sync.js';
 export {
   type DeterminismOptions,
   type DeterminismReport,

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <optional>
 
 #include "addon/snapshot_object.h"
 #include "addon/status_error.h"
@@ -142,6 +143,23 @@ int64_t ReadInteger(const Napi::Value& value, const std::string& name, int64_t m
   return static_cast<int64_t>(number);
 }
 
+std::optional<SyncPolicy> ReadSyncPolicy(const Napi::Object& options) {
+  const Napi::Value value = options.Get("clockSync");
+  if (value.IsNull() || value.IsUndefined()) return std::nullopt;
+  if (!value.IsObject()) throw Refuse(options.Env(), "an object", "clockSync", value);
+  const Napi::Object from = value.As<Napi::Object>();
+  SyncPolicy policy;
+  policy.delay_ns = ReadInteger(from.Get("delayNs"), "delayNs", 0, kSafeInteger);
+  policy.slew_ppm = ReadInteger(from.Get("slewPpm"), "slewPpm", 1, 500'000);
+  const Napi::Value mode = from.Get("mode");
+  const std::string name = ReadString(mode, "mode");
+  size_t i = 0;
+  while (i < kSyncModes.size() && name != kSyncModes[i]) ++i;
+  if (i == kSyncModes.size()) throw Refuse(options.Env(), "step, slew or off", "mode", mode);
+  policy.mode = static_cast<SyncMode>(i);
+  return policy;
+}
+
 VmConfig ReadVmConfig(const Napi::Object& from) {
   VmConfig config;
   config.name = ReadString(from.Get("name"), "name");
@@ -159,6 +177,7 @@ VmConfig ReadVmConfig(const Napi::Object& from) {
   config.seed = ReadBigInt(from.Get("seed"), "seed");
   config.duty_cycle = ReadNumber(from.Get("dutyCycle"), "dutyCycle", 0, 1);
   config.prefault = ReadBool(from.Get("prefault"), "prefault");
+  config.sync = ReadSyncPolicy(from).value_or(config.sync);
   if (const Napi::Value store = from.Get("pageStore"); !store.IsNull() && !store.IsUndefined())
     config.page_store = PageStoreObject::Of(store);
   return config;
@@ -169,6 +188,7 @@ RestoreConfig ReadRestoreConfig(const Napi::Object& from) {
   config.vm.name = ReadString(from.Get("name"), "name");
   config.vm.duty_cycle = ReadNumber(from.Get("dutyCycle"), "dutyCycle", 0, 1);
   config.vm.prefault = ReadBool(from.Get("prefault"), "prefault");
+  config.vm.sync = ReadSyncPolicy(from).value_or(config.vm.sync);
   if (const Napi::Value store = from.Get("pageStore"); !store.IsNull())
     config.vm.page_store = PageStoreObject::Of(store);
   config.options.clone = ReadBool(from.Get("clone"), "clone");
@@ -193,14 +213,7 @@ FreezeOptions ReadFreezeOptions(const Napi::Object& from) {
   options.budget_ns = ReadInteger(from.Get("budgetNs"), "budgetNs", 1, kSafeInteger);
   options.handshake_timeout_ns =
       ReadInteger(from.Get("handshakeTimeoutNs"), "handshakeTimeoutNs", 1, kSafeInteger);
-  options.sync.delay_ns = ReadInteger(from.Get("syncDelayNs"), "syncDelayNs", 0, kSafeInteger);
-  options.sync.slew_ppm = ReadInteger(from.Get("slewPpm"), "slewPpm", 1, 500'000);
-  const Napi::Value mode = from.Get("syncMode");
-  const std::string name = ReadString(mode, "syncMode");
-  size_t i = 0;
-  while (i < kSyncModes.size() && name != kSyncModes[i]) ++i;
-  if (i == kSyncModes.size()) throw Refuse(from.Env(), "step, slew or off", "syncMode", mode);
-  options.sync.mode = static_cast<SyncMode>(i);
+  options.sync = ReadSyncPolicy(from);
   return options;
 }
 
@@ -300,6 +313,7 @@ Napi::Object RecordToJs(Napi::Env env, const FreezeRecord& record) {
   object.Set("stepsAtRelease", static_cast<double>(record.steps_at_release));
   object.Set("clockLagBeforeNs", static_cast<double>(record.sync.lag_before_ns));
   object.Set("clockLagAfterNs", static_cast<double>(record.sync.lag_after_ns));
+  object.Set("clockBracketNs", static_cast<double>(record.sync.bracket_ns));
   object.Set("syncedBy", kSyncModes[static_cast<size_t>(record.sync.done)]);
   switch (record.resumed_by) {
     case ResumedBy::kNobody:

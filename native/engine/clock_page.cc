@@ -70,7 +70,10 @@ ClockSample ClockPage::SampleAt(int64_t host_now_ns) const {
 }
 
 int64_t ClockPage::LagNs() const {
-  const ClockPair host = ReadHostClocks();
+  return LagAt(ReadHostClocks());
+}
+
+int64_t ClockPage::LagAt(const ClockPair& host) const {
   return host.wall_ns - ReadAt(&host.monotonic_ns).guest_wall_ns;
 }
 
@@ -110,10 +113,10 @@ ClockSample ClockPage::Restore(int64_t guest_monotonic_ns, int64_t guest_wall_ns
 
 SyncResult ClockPage::Synchronise(const SyncPolicy& policy) {
   SyncResult result;
-  result.lag_before_ns = LagNs();
+  const ClockPair host = ReadHostClocks();
+  result.lag_before_ns = LagAt(host);
   result.done = policy.mode;
   if (policy.mode != SyncMode::kOff) {
-    const ClockPair host = ReadHostClocks();
     Section section(*this);
     // What the guest's wall clock shows by now, so that nothing of an earlier slew is lost.
     const int64_t now_ns = HostMonotonicNs();
@@ -129,7 +132,9 @@ SyncResult ClockPage::Synchronise(const SyncPolicy& policy) {
     slew_ppm_.store(policy.slew_ppm, kRelease);
   }
   result.at_ns = HostMonotonicNs();
-  result.lag_after_ns = LagNs();
+  const ClockPair after = ReadHostClocks();
+  result.lag_after_ns = LagAt(after);
+  result.bracket_ns = std::max(host.bracket_ns, after.bracket_ns);
   return result;
 }
 

@@ -1,6 +1,8 @@
 #include "standstill/freeze.h"
 
 #include <algorithm>
+#include <limits>
+#include <optional>
 #include <utility>
 
 #include "engine/deadline.h"
@@ -16,7 +18,7 @@ Status Freeze::Begin(const std::vector<std::shared_ptr<Vm>>& vms, const FreezeOp
   std::shared_ptr<Freeze> freeze(new Freeze(options));
   freeze->members_.reserve(vms.size());
   for (const auto& vm : vms) {
-    freeze->members_.push_back({vm, 0, false, {}});
+    freeze->members_.push_back({vm, options.sync.value_or(vm->config().sync), 0, false, {}});
     freeze->members_.back().record.name = vm->config().name;
   }
   // From the first request on nothing allocates but Arm, whose failure is a status.
@@ -150,28 +152,39 @@ void Freeze::ReleaseBy(ResumedBy by) {
     }
     if (std::exchange(released_, true)) return;
   }
-  // Off the blackout.
-  const auto self = shared_from_this();
-  DeadlineTimer::Handle handle;
-  if (options_.sync.delay_ns == 0 || !DeadlineTimer::Get().Arm(
-                                         MomentAfter(HostMonotonicNs(), options_.sync.delay_ns),
-                                         [self] { self->Synchronise(); }, &handle)) {
-    Synchronise();
-  }
+  Synchronise();  // off the blackout
 }
 
 void Freeze::Synchronise() {
   std::vector<std::function<void()>> callbacks;
   {
     const std::lock_guard lock(mutex_);
-    for (Member& member : members_) {
-      if (member.record.was_running)
-        member.record.sync = member.vm->impl_->clock.Synchronise(options_.sync);
+    if (const std::optional<int64_t> next_ns = SynchroniseDue(HostMonotonicNs())) {
+      auto later = [self = shared_from_this()] { self->Synchronise(); };
+      DeadlineTimer::Handle handle;
+      if (DeadlineTimer::Get().Arm(*next_ns, std::move(later), &handle)) return;
+      (void)SynchroniseDue(std::numeric_limits<int64_t>::max());  // no timer: rather now than never
     }
     settled_ = true;
     callbacks.swap(on_settled_);
   }
   for (const auto& callback : callbacks) callback();
+}
+
+// Synchronises the clocks whose delay is over by then, and answers when the next one's is.
+std::optional<int64_t> Freeze::SynchroniseDue(int64_t now_ns) {
+  std::optional<int64_t> next_ns;
+  for (Member& member : members_) {
+    FreezeRecord& record = member.record;
+    if (!record.was_running || record.sync.at_ns != 0) continue;
+    const int64_t due_ns = MomentAfter(record.released_at_ns, member.sync.delay_ns);
+    if (due_ns <= now_ns) {
+      record.sync = member.vm->impl_->clock.Synchronise(member.sync);
+    } else {
+      next_ns = std::min(due_ns, next_ns.value_or(due_ns));
+    }
+  }
+  return next_ns;
 }
 
 int64_t Freeze::RemainingNs() const {

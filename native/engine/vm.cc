@@ -209,7 +209,7 @@ Status Vm::Resume() {
   if (!impl_->started) return Status::kNotStarted;
   if (!impl_->halted()) return Status::kOk;
   impl_->Release();
-  (void)impl_->clock.Synchronise({});
+  (void)impl_->clock.Synchronise(impl_->config.sync);
   return Status::kOk;
 }
 

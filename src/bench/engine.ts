@@ -6,9 +6,6 @@ export const HANDSHAKE_TIMEOUT_NS = 1e9;
 export const FREEZE_OPTIONS: NativeFreezeOptions = {
   budgetNs: 30e9,
   handshakeTimeoutNs: HANDSHAKE_TIMEOUT_NS,
-  syncMode: 'step',
-  syncDelayNs: 0,
-  slewPpm: 83_333,
 };
 
 export interface BenchVmOptions {

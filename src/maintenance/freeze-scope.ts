@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { monotonicNs, sleepMs } from '../base/clock.js';
 import { NS_PER_MS } from '../base/units.js';
-import type { NativeFreezeRecord, SyncMode } from '../native/contract.js';
+import type { NativeFreezeRecord } from '../native/contract.js';
+import { type ClockSyncOptions, clockSyncSchema } from '../vm/clock-sync.js';
 import { HANDSHAKE_TIMEOUT_MS_DEFAULT, timeoutMsSchema } from '../vm/emulated-vm.js';
 import type { FreezableVm, FrozenGuests } from '../vm/guest-kind.js';
 import { freezeGuests } from './mixed-freeze.js';
@@ -13,14 +14,6 @@ const FIRST_STEP_TIMEOUT_MS = 5000;
 const POLL_MS = 1;
 
 const EXPECTED_BUDGET = 'milliseconds above 0, up to 86400000';
-const EXPECTED_DELAY = 'milliseconds from 0 to 86400000';
-const EXPECTED_SLEW = 'parts per million above 0, up to 100000';
-
-const clockSyncSchema = z.strictObject({
-  mode: z.enum(['step', 'slew', 'off'], "'step', 'slew' or 'off'").default('step'),
-  delayMs: z.number(EXPECTED_DELAY).min(0, EXPECTED_DELAY).max(BUDGET_MS_MAX, EXPECTED_DELAY).default(0),
-  slewPpm: z.number(EXPECTED_SLEW).positive(EXPECTED_SLEW).max(100_000, EXPECTED_SLEW).default(500),
-});
 
 export const budgetMsSchema = z
   .number(EXPECTED_BUDGET)
@@ -32,17 +25,8 @@ export const budgetMsSchema = z
 export const freezeFields = {
   budgetMs: budgetMsSchema,
   handshakeTimeoutMs: timeoutMsSchema.default(HANDSHAKE_TIMEOUT_MS_DEFAULT),
-  clockSync: clockSyncSchema.prefault({}),
+  clockSync: clockSyncSchema.optional(),
 };
-
-export interface ClockSyncOptions {
-  /** How the guest's wall clock catches up after the resume: at once, at a limited rate, or not at all. Default 'step'. */
-  mode?: SyncMode | undefined;
-  /** From the resume to the synchronisation, in milliseconds, 0 to 24 h. Default 0. */
-  delayMs?: number | undefined;
-  /** Rate of a slew in parts per million of guest time, above 0 up to 100,000. Default 500. */
-  slewPpm?: number | undefined;
-}
 
 export interface FreezeSettings {
   /**
@@ -52,6 +36,7 @@ export interface FreezeSettings {
   budgetMs?: number | undefined;
   /** How long to wait for all guests to halt, in milliseconds; default 1,000. */
   handshakeTimeoutMs?: number | undefined;
+  /** How the clocks of all of its VMs are synchronised. Default: each by its VM's own `clockSync`. */
   clockSync?: ClockSyncOptions | undefined;
 }
 
@@ -129,7 +114,7 @@ export class FreezeScope implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Resolves when every VM runs again and its clock is synchronised. A guest thread that gets no processor within 5 s of
+   * Resolves when every VM runs again and its clock is synchronised, each after its own delay. A guest thread that gets no processor within 5 s of
    * that is not waited for any longer.
    */
   async settled(): Promise<void> {

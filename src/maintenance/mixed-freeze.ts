@@ -1,5 +1,6 @@
 import { NS_PER_MS } from '../base/units.js';
 import type { NativeFreezeOptions, NativeFreezeRecord } from '../native/contract.js';
+import { nativeClockSync } from '../vm/clock-sync.js';
 import { type FreezableVm, type FrozenGuests, type GuestKind, guestKind } from '../vm/guest-kind.js';
 import type { ParsedFreezeSettings } from './freeze-scope.js';
 
@@ -78,7 +79,5 @@ const slowestFirst = (a: GuestKind, b: GuestKind): number =>
 const termsOf = (settings: ParsedFreezeSettings): NativeFreezeOptions => ({
   budgetNs: settings.budgetMs * NS_PER_MS,
   handshakeTimeoutNs: settings.handshakeTimeoutMs * NS_PER_MS,
-  syncMode: settings.clockSync.mode,
-  syncDelayNs: settings.clockSync.delayMs * NS_PER_MS,
-  slewPpm: settings.clockSync.slewPpm,
+  clockSync: settings.clockSync === undefined ? null : nativeClockSync(settings.clockSync),
 });

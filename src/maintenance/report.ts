@@ -79,6 +79,8 @@ export interface VmReport extends MemoryProof {
   /** Host wall clock − guest wall clock, just before and after the synchronisation. */
   clockLagBeforeNs: number;
   clockLagAfterNs: number;
+  /** How closely the host's clocks were read together for that: a stepped clock lags by no more. */
+  clockBracketNs: number;
   /** True where it was stepped and is further off than it may be. */
   clockOff: boolean;
   /** True for a VM that was shut down and started again: its blackout is the time between, its memory is lost. */

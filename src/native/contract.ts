@@ -41,6 +41,8 @@ export interface NativeVmConfig {
   /** Share of the time in which steps run, in (0, 1]. */
   dutyCycle: number;
   prefault: boolean;
+  /** After each pause, unless a freeze says otherwise; null or absent: a step at once. */
+  clockSync?: NativeClockSync | null;
   /** Where its snapshots keep their pages; null or absent: in a store of its own, with half the machine's memory as its cap. */
   pageStore?: NativePageStore | null;
 }
@@ -50,6 +52,7 @@ export interface NativeRestoreConfig {
   name: string;
   dutyCycle: number;
   prefault: boolean;
+  clockSync?: NativeClockSync | null;
   pageStore: NativePageStore | null;
   /** Share the memory of the snapshot's image, copy-on-write. */
   clone: boolean;
@@ -315,14 +318,21 @@ export interface NativeProofResult {
 export type ResumedBy = 'caller' | 'deadline';
 export type SyncMode = 'step' | 'slew' | 'off';
 
+/** How a guest's wall clock catches up with the host's. */
+export interface NativeClockSync {
+  mode: SyncMode;
+  /** From the release on. */
+  delayNs: number;
+  /** Rate of a slew in parts per million of guest time, 1 to 500,000. */
+  slewPpm: number;
+}
+
 export interface NativeFreezeOptions {
   /** From the request on, until the engine's timer thread releases the VMs, whatever JavaScript is doing. */
   budgetNs: number;
   handshakeTimeoutNs: number;
-  syncMode: SyncMode;
-  syncDelayNs: number;
-  /** Rate of a slew in parts per million of guest time. */
-  slewPpm: number;
+  /** Of every VM; null or absent: each its own. */
+  clockSync?: NativeClockSync | null;
 }
 
 /** One VM's stamps. A `…AtNs` is 0 until it has happened. */
@@ -342,6 +352,11 @@ export interface NativeFreezeRecord {
   stepsAtRelease: number;
   clockLagBeforeNs: number;
   clockLagAfterNs: number;
+  /**
+   * How closely the host's two clocks were read together, for the synchronisation and for the look after it, the wider
+   * of the two: a clock that was stepped lags by no more afterwards. About 1 µs at most; more where the host was busy.
+   */
+  clockBracketNs: number;
   /** What was done: 'slew' where a step would have gone backward. */
   syncedBy: SyncMode;
   resumedBy: ResumedBy | null;

@@ -165,6 +165,7 @@ function emptyRecord(name: string, wasRunning: boolean): NativeFreezeRecord {
     stepsAtRelease: 0,
     clockLagBeforeNs: 0,
     clockLagAfterNs: 0,
+    clockBracketNs: 0,
     syncedBy: 'off',
     resumedBy: null,
   };

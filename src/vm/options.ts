@@ -4,6 +4,7 @@ import { machineMemoryBytes } from '../base/machine.js';
 import { parseOptions } from '../base/options.js';
 import { formatBytes, GIB, MIB, PAGE_BYTES, parseBytes } from '../base/units.js';
 import type { NativePageStore, NativeVmConfig } from '../native/contract.js';
+import { type ClockSyncOptions, clockSyncSchema, nativeClockSync } from './clock-sync.js';
 import { findProgram, nativeParams } from './programs.js';
 
 const RAM_BYTES_MIN = MIB;
@@ -24,6 +25,7 @@ export const vmFields = {
   dutyCycle: z.number(EXPECTED_DUTY_CYCLE).positive(EXPECTED_DUTY_CYCLE).max(1, EXPECTED_DUTY_CYCLE).default(1),
   prefault: z.boolean('true or false').default(false),
   pinned: z.boolean('true or false').default(false),
+  clockSync: clockSyncSchema.prefault({}),
 };
 
 const vmOptionsSchema = z.strictObject({
@@ -52,6 +54,11 @@ export interface VmOptions {
   prefault?: boolean | undefined;
   /** No maintenance pauses or restarts it: patches that need to are refused while it is among the VMs. Default false. */
   pinned?: boolean | undefined;
+  /**
+   * How its wall clock catches up after a pause, unless a freeze or a maintenance says otherwise. After a `resume` it does
+   * so without the delay. Default: stepped at once.
+   */
+  clockSync?: ClockSyncOptions | undefined;
 }
 
 /** Apply defaults → validate → interpret. `fallbackName` serves where the options name no VM. */
@@ -70,6 +77,7 @@ export function nativeVmConfig(
     seed: parsed.seed,
     dutyCycle: parsed.dutyCycle,
     prefault: parsed.prefault,
+    clockSync: nativeClockSync(parsed.clockSync),
     pageStore,
   };
 }

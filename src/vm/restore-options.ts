@@ -3,6 +3,7 @@ import { unexpected } from '../base/errors.js';
 import { parseOptions } from '../base/options.js';
 import { type ProgressOptions, progressFields } from '../base/progress.js';
 import type { NativePageStore, NativeRestoreConfig } from '../native/contract.js';
+import { type ClockSyncOptions, nativeClockSync } from './clock-sync.js';
 import { vmFields } from './options.js';
 
 const CLONES_MAX = 100_000;
@@ -19,6 +20,7 @@ const restoreFields = {
   dutyCycle: vmFields.dutyCycle,
   seed: vmFields.seed.optional(),
   pinned: vmFields.pinned,
+  clockSync: vmFields.clockSync,
   ...progressFields,
 };
 const restoreSchema = z.strictObject({ ...restoreFields, prefault: vmFields.prefault });
@@ -36,6 +38,8 @@ export interface RestoreOptions extends ProgressOptions {
   prefault?: boolean | undefined;
   /** As that of a created VM. Default false. */
   pinned?: boolean | undefined;
+  /** As that of a created VM: it is no part of a snapshot. Default: stepped at once. */
+  clockSync?: ClockSyncOptions | undefined;
 }
 
 /** How clones begin. `name` is what their names begin with; with `seed`, clone k (from 0) goes on with seed + k. */
@@ -54,7 +58,7 @@ const SEED_BITS = 64;
 
 /** The configuration of the VM that is the `index`-th to begin there. */
 export function nativeRestoreConfig(
-  { dutyCycle, prefault, seed }: Pick<Parsed, 'dutyCycle' | 'prefault' | 'seed'>,
+  { dutyCycle, prefault, seed, clockSync }: Pick<Parsed, 'dutyCycle' | 'prefault' | 'seed' | 'clockSync'>,
   pageStore: NativePageStore,
   vm: { readonly name: string; readonly clone: boolean; readonly index: number },
 ): NativeRestoreConfig {
@@ -62,6 +66,7 @@ export function nativeRestoreConfig(
     name: vm.name,
     dutyCycle,
     prefault,
+    clockSync: nativeClockSync(clockSync),
     pageStore,
     clone: vm.clone,
     seed: seed === undefined ? null : BigInt.asUintN(SEED_BITS, seed + BigInt(vm.index)),

@@ -29,6 +29,7 @@ const VM_KEYS = {
   },
   clockLagBeforeNs: expect.any(Number),
   clockLagAfterNs: expect.any(Number),
+  clockBracketNs: expect.any(Number),
   resumedBy: 'caller',
 };
 

@@ -29,6 +29,7 @@ const VM_KEYS = [
   'phases',
   'clockLagBeforeNs',
   'clockLagAfterNs',
+  'clockBracketNs',
   'resumedBy',
 ];
 

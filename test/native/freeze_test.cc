@@ -604,7 +604,7 @@ TEST_CASE("freeze: settles once, when its clocks are synchronised, and tells lat
 TEST_CASE("freeze: a delayed synchronisation leaves the guest's wall clock behind until then") {
   const auto vm = StartVm("ticker");
   FreezeOptions options = Patient();
-  options.sync.delay_ns = 300 * kMillisecondNs;
+  options.sync = SyncPolicy{.delay_ns = 300 * kMillisecondNs};
   const auto freeze = BeginFreeze({vm}, options);
   std::atomic<bool> settled{false};
   freeze->OnSettled([&] { settled.store(true); });
@@ -614,7 +614,7 @@ TEST_CASE("freeze: a delayed synchronisation leaves the guest's wall clock behin
   if (!settled.load()) CHECK(lag_ns >= 9 * kMillisecondNs);  // else the machine slept
   REQUIRE(Eventually([&] { return settled.load(); }));
   const FreezeRecord record = freeze->Records()[0];
-  CHECK(record.sync.at_ns >= record.released_at_ns + options.sync.delay_ns);
+  CHECK(record.sync.at_ns >= record.released_at_ns + options.sync->delay_ns);
   CHECK(record.sync.lag_before_ns >= 9 * kMillisecondNs);
   CHECK(StatsOf(*vm).clock_lag_ns < lag_ns / 2);
 }
@@ -622,7 +622,7 @@ TEST_CASE("freeze: a delayed synchronisation leaves the guest's wall clock behin
 TEST_CASE("freeze: without synchronisation the guest's wall clock stays behind by the pause") {
   const auto vm = StartVm("ticker");
   FreezeOptions options = Patient();
-  options.sync.mode = SyncMode::kOff;
+  options.sync = SyncPolicy{.mode = SyncMode::kOff};
   const auto freeze = BeginFreeze({vm}, options);
   SleepNs(10 * kMillisecondNs);
   freeze->Release();
@@ -630,6 +630,62 @@ TEST_CASE("freeze: without synchronisation the guest's wall clock stays behind b
   CHECK(record.sync.done == SyncMode::kOff);
   CHECK(record.sync.lag_after_ns >= 9 * kMillisecondNs);
   CHECK(StatsOf(*vm).clock_lag_ns >= 9 * kMillisecondNs);
+}
+
+TEST_CASE("freeze: synchronises each clock by its VM's own policy, after its own delay") {
+  const auto with = [](const SyncPolicy& sync) { return StartVm("ticker", {.sync = sync}); };
+  const auto steps = with({});
+  const auto stays = with({.mode = SyncMode::kOff});
+  const auto later = with({.delay_ns = 400 * kMillisecondNs});
+  const auto slews =
+      with({.mode = SyncMode::kSlew, .delay_ns = 200 * kMillisecondNs, .slew_ppm = 100'000});
+  const auto halted = with({.delay_ns = 3600 * kSecondNs});  // not waited for: it had no pause
+  Pause(*halted);
+  const auto freeze = BeginFreeze({later, steps, slews, stays, halted});
+  std::atomic<int> settled{0};
+  freeze->OnSettled([&] { settled.fetch_add(1); });
+  SleepNs(10 * kMillisecondNs);
+  freeze->Release();
+  const auto at_once = freeze->Records();
+  const bool early = settled.load() == 0;  // else the machine slept
+  CHECK(at_once[1].sync.at_ns != 0);
+  CHECK(at_once[3].sync.at_ns != 0);
+  if (early) CHECK(at_once[0].sync.at_ns == 0);
+  REQUIRE(Eventually([&] { return settled.load() == 1; }));
+
+  const auto records = freeze->Records();
+  for (size_t i = 0; i < 4; ++i) {
+    CAPTURE(i);
+    CHECK(records[i].sync.lag_before_ns >= 9 * kMillisecondNs);
+  }
+  CHECK(records[0].sync.done == SyncMode::kStep);
+  CHECK(records[0].sync.at_ns >= records[0].released_at_ns + 400 * kMillisecondNs);
+  CHECK(records[0].sync.lag_after_ns <= records[0].sync.bracket_ns + kClockResolutionNs);
+  CHECK(records[1].sync.done == SyncMode::kStep);
+  CHECK(records[1].sync.at_ns == at_once[1].sync.at_ns);  // once, whenever the others are
+  CHECK(records[1].sync.lag_after_ns <= records[1].sync.bracket_ns + kClockResolutionNs);
+  CHECK(records[2].sync.done == SyncMode::kSlew);
+  CHECK(records[2].sync.at_ns >= records[2].released_at_ns + 200 * kMillisecondNs);
+  CHECK(records[2].sync.at_ns <= records[0].sync.at_ns);
+  CHECK(Eventually([&] { return StatsOf(*slews).clock_lag_ns < 5 * kMillisecondNs; }));
+  CHECK(records[3].sync.done == SyncMode::kOff);
+  CHECK(StatsOf(*stays).clock_lag_ns >= 9 * kMillisecondNs);
+  CHECK(records[4].sync.at_ns == 0);
+  CHECK(settled.load() == 1);
+}
+
+TEST_CASE("freeze: a policy of its own holds for every VM, whatever the VM's is") {
+  const Vms vms = {StartVm("ticker"), StartVm("ticker", {.sync = {.delay_ns = 3600 * kSecondNs}})};
+  FreezeOptions options = Patient();
+  options.sync = SyncPolicy{.mode = SyncMode::kOff};
+  const auto freeze = BeginFreeze(vms, options);
+  std::atomic<bool> settled{false};
+  freeze->OnSettled([&] { settled.store(true); });
+  SleepNs(10 * kMillisecondNs);
+  freeze->Release();
+  CHECK(settled.load());
+  for (const FreezeRecord& record : freeze->Records()) CHECK(record.sync.done == SyncMode::kOff);
+  for (const auto& vm : vms) CHECK(StatsOf(*vm).clock_lag_ns >= 9 * kMillisecondNs);
 }
 
 }  // namespace standstill

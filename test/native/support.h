@@ -52,6 +52,9 @@ constexpr int Rounds(int plain, int sanitized) {
 }
 
 inline constexpr int64_t kMillisecondNs = 1'000'000;
+inline constexpr int64_t kSecondNs = 1'000 * kMillisecondNs;
+// Two pairs of readings of the host's clocks, each cut to its nanosecond.
+inline constexpr int64_t kClockResolutionNs = 4;
 inline constexpr int64_t kPatienceNs = 60'000 * kMillisecondNs;
 
 inline void SleepNs(int64_t ns) {
@@ -81,6 +84,7 @@ struct GuestOptions {
   double duty_cycle = 1;
   std::vector<std::pair<std::string_view, double>> params = {};
   bool prefault = false;
+  SyncPolicy sync = {};
 };
 
 inline VmConfig ConfigOf(const Program& program, const GuestOptions& options = {}) {
@@ -90,7 +94,8 @@ inline VmConfig ConfigOf(const Program& program, const GuestOptions& options = {
                   .params = {},
                   .seed = options.seed,
                   .duty_cycle = options.duty_cycle,
-                  .prefault = options.prefault};
+                  .prefault = options.prefault,
+                  .sync = options.sync};
   for (size_t i = 0; i < program.params.size(); ++i) {
     config.params[i] = program.params[i].value_default;
     for (const auto& [name, value] : options.params) {

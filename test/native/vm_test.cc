@@ -346,6 +346,18 @@ TEST_CASE("vm: a guest that has reached its step runs on when it is resumed") {
   CHECK(StepsOf(*vm) == step);
 }
 
+TEST_CASE("vm: a resume synchronises the clock by the VM's own policy, without its delay") {
+  const auto paused = [](const SyncPolicy& sync) {
+    const auto vm = StartVm("page-writer", {.sync = sync});
+    Pause(*vm);
+    SleepNs(10 * kMillisecondNs);
+    REQUIRE(vm->Resume() == Status::kOk);
+    return vm;
+  };
+  CHECK(StatsOf(*paused({.mode = SyncMode::kOff})).clock_lag_ns >= 9 * kMillisecondNs);
+  CHECK(StatsOf(*paused({.delay_ns = 3600 * kSecondNs})).clock_lag_ns < 9 * kMillisecondNs);
+}
+
 // The bug: a guest that halted of its own accord was paused by its state and not paused for a
 // digest.
 TEST_CASE("vm: the memory of a guest that halted of its own accord can be read at once") {

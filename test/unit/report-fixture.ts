@@ -21,6 +21,7 @@ export const vmReportOf = (changes: Partial<VmReport> = {}): VmReport => ({
   requestedAfterNs: 0,
   clockLagBeforeNs: 1000,
   clockLagAfterNs: 1,
+  clockBracketNs: 50,
   clockOff: false,
   rebooted: false,
   syncedBy: 'step',

@@ -21,6 +21,8 @@
 
 namespace standstill {
 
+struct ClockPair;
+
 enum class SyncMode : uint8_t { kStep, kSlew, kOff };
 
 struct SyncPolicy {
@@ -32,6 +34,9 @@ struct SyncPolicy {
 struct SyncResult {
   int64_t lag_before_ns = 0;  // host wall − guest wall
   int64_t lag_after_ns = 0;
+  // The wider bracket of the two readings of the host's clocks, the one that the clock was set by
+  // and the one behind `lag_after_ns`. A running clock that was stepped is off by no more.
+  int64_t bracket_ns = 0;
   SyncMode done = SyncMode::kOff;  // kSlew where a step would have gone backward
   int64_t at_ns = 0;               // host monotonic
 };
@@ -63,6 +68,7 @@ class ClockPage {
   class Section;  // a writer's
 
   ClockSample ReadAt(const int64_t* host_now_ns) const;
+  int64_t LagAt(const ClockPair& host) const;
   ClockSample SampleAt(int64_t host_now_ns) const;  // within a section, a reader's or a writer's
 
   std::atomic<uint32_t> sequence_{0};

@@ -3,18 +3,20 @@
 // so to others before the first guest runs.
 //
 //   Begin: clean maps reserved → all requests → all halts seen → epochs ended, deadline armed
-//   Release: leases revoked → clocks run → guests run → clocks synchronised, at once or later
+//   Release: leases revoked → clocks run → guests run → each clock synchronised, at once or later
 //
-// Threads: any. The deadline releases from the engine's timer thread. Which of two releases acts on
+// Threads: any. The deadline releases from the engine's timer thread, and clocks whose delay is over
+// are synchronised there; the others by the thread that releases. Which of two releases acts on
 // a VM is decided by the gate's compare-and-swap on the freeze's generation. Ordering: the VMs'
 // control mutexes, taken in address order in Begin and one at a time in Release; one mutex guards
-// the records.
+// the records. Within it the timer's own may be taken, never the other way round.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,7 +32,7 @@ enum class ResumedBy : uint8_t { kNobody, kCaller, kDeadline };
 struct FreezeOptions {
   int64_t budget_ns = 30'000'000'000;  // from the request on
   int64_t handshake_timeout_ns = Vm::kHandshakeTimeoutNs;
-  SyncPolicy sync;
+  std::optional<SyncPolicy> sync = {};  // of every VM; absent: each its own
 };
 
 // Stamps on the host's monotonic clock; 0 until it has happened.
@@ -62,13 +64,15 @@ class Freeze : public std::enable_shared_from_this<Freeze> {
   uint64_t token() const { return fence_->token(); }
   bool released() const;
   int64_t RemainingNs() const;  // until the deadline; negative once it has passed
-  // Calls back once, when every VM is released and synchronised: at once, or from the timer thread.
+  // Calls back once, when every VM is released and synchronised, each after its own delay: at once,
+  // or from the timer thread.
   void OnSettled(std::function<void()> callback);
   std::vector<FreezeRecord> Records();
 
  private:
   struct Member {
     std::shared_ptr<Vm> vm;
+    SyncPolicy sync;
     uint32_t generation = 0;
     bool sleeping = false;  // halted out of its sleep: it is not woken for the release
     FreezeRecord record;
@@ -80,6 +84,7 @@ class Freeze : public std::enable_shared_from_this<Freeze> {
   static void GiveBack(Member& member, const Freeze& freeze);
   void ReleaseBy(ResumedBy by);
   void Synchronise();
+  std::optional<int64_t> SynchroniseDue(int64_t now_ns);  // with mutex_ held
 
   const FreezeOptions options_;
   const std::unique_ptr<FreezeFence> fence_;  // its own ordering

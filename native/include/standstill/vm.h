@@ -36,6 +36,7 @@ struct VmConfig {
   uint64_t seed = 0;
   double duty_cycle = 1;  // share of the time in which steps run, in (0, 1]
   bool prefault = false;
+  SyncPolicy sync = {};  // after each pause, unless a freeze says otherwise
   std::shared_ptr<PageStore> page_store = nullptr;  // for its snapshots; null: one of its own
 };
 

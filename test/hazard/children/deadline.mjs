@@ -78,7 +78,10 @@ const hazards = {
   },
   async 'is to come when the process ends'() {
     const freeze = addon.freeze([await startedVm(addon)], freezeOptions({ budgetNs: 3600e9 }));
-    const late = addon.freeze([await startedVm(addon)], freezeOptions({ syncDelayNs: 3600e9 }));
+    const late = addon.freeze(
+      [await startedVm(addon)],
+      freezeOptions({ clockSync: { mode: 'step', delayNs: 3600e9, slewPpm: 500 } }),
+    );
     late.release(); // its clocks are still to be synchronised
     demand(!freeze.released && late.released, 'one to come and one past');
   },

@@ -157,10 +157,10 @@ const hazards = {
   'options that close the VM while they are read': async () => {
     const addon = load();
     const vm = await startedVm(addon);
-    const options = Object.defineProperty(freezeOptions(), 'slewPpm', {
+    const options = Object.defineProperty(freezeOptions(), 'clockSync', {
       get() {
         vm.close();
-        return 500;
+        return null;
       },
     });
     const { code } = demandThrow('freeze', () => addon.freeze([vm], options));

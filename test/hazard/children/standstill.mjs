@@ -60,9 +60,7 @@ export function freezeOptions(overrides = {}) {
   return {
     budgetNs: 30e9,
     handshakeTimeoutNs: 5e9,
-    syncMode: 'step',
-    syncDelayNs: 0,
-    slewPpm: 500,
+    clockSync: { mode: 'step', delayNs: 0, slewPpm: 500 },
     ...overrides,
   };
 }

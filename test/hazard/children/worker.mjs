@@ -107,7 +107,7 @@ const inWorker = {
   async 'leaving threads behind'() {
     const addon = load();
     const vm = await startedVm(addon);
-    addon.freeze([vm], freezeOptions({ budgetNs: 30e6, syncDelayNs: 30e6 }));
+    addon.freeze([vm], freezeOptions({ budgetNs: 30e6, clockSync: { mode: 'step', delayNs: 30e6, slewPpm: 500 } }));
     void addon.createVm(vmConfig({ ramBytes: 64 * MIB, prefault: true }));
     await sleep(5);
     process.exit();

@@ -16,6 +16,7 @@ const record = (stamps: Partial<FreezeRecord>): FreezeRecord => ({
   stepsAtRelease: 1,
   clockLagBeforeNs: 0,
   clockLagAfterNs: 0,
+  clockBracketNs: 0,
   syncedBy: 'step',
   resumedBy: 'caller',
   ...stamps,

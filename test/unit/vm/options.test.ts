@@ -14,6 +14,7 @@ it('applies every default', () => {
     seed: 0n,
     dutyCycle: 1,
     prefault: false,
+    clockSync: { mode: 'step', delayNs: 0, slewPpm: 500 },
     pageStore: null,
   });
 });

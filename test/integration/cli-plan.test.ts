@@ -54,6 +54,41 @@ it('plan shows the patches in their order, and applies nothing', async () => {
   expect(JSON.parse(stdout)).toMatchObject({ qualifies: true, patches: [{ name: 'agent-update' }, { name: 'needy' }] });
 });
 
+it('plan --hosts shows what a rollout over a fleet would do, as rollout --plan does', async () => {
+  const fleet = ['--hosts', '2', '--vms', '4', '--set', 'web', '--domains', '2'];
+  const patches = ['--patch', await workshop.bundle(), '--trust', trust];
+  const { exitCode, stdout, stderr } = await runCli(['plan', ...fleet, ...patches, '--json']);
+  expect([exitCode, stderr]).toEqual([0, '']);
+  const planned = JSON.parse(stdout);
+  expect(planned).toMatchObject({
+    qualifies: true,
+    steps: [
+      { updateDomain: 0, hosts: ['host-1'] },
+      { updateDomain: 1, hosts: ['host-2'] },
+    ],
+    maintenances: [
+      { host: 'host-1', updateDomain: 0, maintenance: { impact: 'pause', vms: ['web-0', 'web-2'] } },
+      { host: 'host-2', maintenance: { expectedBlackoutMs: 20, patches: [{ name: 'agent-update', qualifies: true }] } },
+    ],
+  });
+  const same = await runCli(['rollout', ...fleet, ...patches, '--plan', '--json']);
+  expect(JSON.parse(same.stdout)).toEqual(planned);
+  const untrusted = await runCli(['plan', ...fleet, '--patch', await workshop.bundle()]);
+  expect(untrusted.exitCode).toBe(1);
+  expect(untrusted.stdout).toMatch(
+    /host-1 +0 +pause +20\.0 ms +agent-update +refused.*host-2, agent-update: .*untrusted/s,
+  );
+  expect((await runCli(['plan', ...patches, '--vms', '4'])).exitCode).toBe(2);
+  expect((await runCli(['plan', ...patches, '--hosts', '2', '--host', workshop.path])).exitCode).toBe(2);
+});
+
+it('rollout applies bundles that it trusts', async () => {
+  const args = ['rollout', '--hosts', '2', '--vms', '2', '--memory', '1MiB', '--duration', '10ms', '--json'];
+  const { exitCode, stdout } = await runCli([...args, '--patch', await workshop.bundle(), '--trust', trust]);
+  expect(exitCode).toBe(0);
+  expect(JSON.parse(stdout).report).toMatchObject({ ok: true, status: 'done', blackout: { samples: 2 } });
+});
+
 it('plan says why not: exit code 1', async () => {
   const reboot = await workshop.bundle({ impact: 'reboot' });
   const refused = await runCli(['plan', '--patch', reboot, '--trust', trust, '--json']);

@@ -117,6 +117,7 @@ describe('standstill rollout', () => {
     [['--order', 'x'], /such as '2,0,1' for --order/],
     [['--set', 'a', '--set', 'a'], /each name once for --set/],
     [['--on-failure', 'ignore'], /'stop' or 'rollback' for --on-failure/],
+    [['--plan', '--log', '/tmp/nowhere'], /one of --plan and --log/],
     [['--on-failure', 'rollback'], /'rollbackPatches'/],
     [['--in-doubt', 'maybe'], /'applied' or 'not-applied' for --in-doubt/],
     [['--patch', '/no/such.mjs'], /no such file/],

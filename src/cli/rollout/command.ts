@@ -10,10 +10,13 @@ import { EXIT_NOT_OK, EXIT_OK } from '../exit-codes.js';
 import { collect, DAY_MS, durationMs, wholeNumber } from '../flags.js';
 import { catchInterrupts } from '../interrupt.js';
 import type { Leave } from '../leave.js';
+import { perform } from '../perform.js';
 import { showProgress } from '../progress.js';
 import { terminalOf } from '../terminal.js';
 import { planRolloutRun, type RolloutFlags, type RolloutRun } from './options.js';
-import { planOf, renderPlan, renderRollout } from './render.js';
+import { planFleet } from './plan.js';
+import { populate } from './populate.js';
+import { placementOf, renderPlacement, renderRollout } from './render.js';
 import { watchRollout } from './watch.js';
 
 const VMS_MAX = 1000;
@@ -44,8 +47,10 @@ export function rolloutCommand(leave: Leave): Command {
     )
     .option('--memory <size>', "RAM of each VM, bytes or text such as '16MiB'", '16MiB')
     .option('--program <name>', 'guest program, repeatable; dealt out in turn', collect)
-    .option('--patch <module>', 'patch module, repeatable; applied in order (default: three built-in ones)', collect)
-    .option('--rollback-patch <module>', 'what takes the patches back, repeatable; applied in order', collect)
+    .option('--patch <file>', 'patch module or bundle, repeatable; in order (default: three built-in ones)', collect)
+    .option('--trust <file>', 'public key whose bundles are applied, repeatable', collect)
+    .option('--allow-reboot', 'let a bundle of class reboot restart the VMs; their memory is lost')
+    .option('--rollback-patch <module>', 'what takes modules back, repeatable; applied in order', collect)
     .addOption(new Option('--order <domains>', "order of the update domains, as '2,0,1'").argParser(orderOf))
     .addOption(
       flag('--hosts-at-once <number>', 'of a domain', wholeNumber('--hosts-at-once', 1, HOSTS_MAX)).default(
@@ -64,12 +69,14 @@ export function rolloutCommand(leave: Leave): Command {
     .option('--resume', 'go on with the rollout in --state that was stopped or killed; the other flags as before')
     .option('--roll-back', 'take back what the rollout in --state has patched')
     .option('--in-doubt <answer>', 'where a kill has left it open whether a host is patched: applied, not-applied')
-    .option('--plan', 'show the placement and the order, and do nothing')
+    .option('--plan', 'show the placement, the order and what each host would do; nothing is applied')
     .option('--log <file>', 'write the event log there, an object a line')
     .option('--json', 'print the result as one JSON object')
     .option('--no-color', 'no colour; NO_COLOR does the same')
     .addHelpText('after', HELP_EXIT_CODES)
-    .action((flags: RolloutFlags) => run(flags, leave));
+    .action((flags: RolloutFlags) =>
+      flags.plan ? perform(flags, leave, (watch) => planFleet(flags, watch)) : run(flags, leave),
+    );
 }
 
 const HELP_EXIT_CODES = `
@@ -95,8 +102,8 @@ async function run(flags: RolloutFlags, leave: Leave): Promise<void> {
   try {
     fleet = await Fleet.create(plan.fleet);
     const report = await rollOut(fleet, plan, flags, interrupt.signal);
-    exitCode = interrupt.exitCode ?? (report === null || report.ok ? EXIT_OK : EXIT_NOT_OK);
-    if (report !== null) process.stderr.write(advice(report, flags));
+    exitCode = interrupt.exitCode ?? (report.ok ? EXIT_OK : EXIT_NOT_OK);
+    process.stderr.write(advice(report, flags));
   } catch (error) {
     if (interrupt.exitCode === undefined || !isStandstillError(error, 'ERR_ABORTED')) throw error;
     process.stderr.write('Interrupted before the rollout began: no host was patched.\n');
@@ -111,26 +118,21 @@ async function run(flags: RolloutFlags, leave: Leave): Promise<void> {
   );
 }
 
-/** Null where nothing was to be done but to show the plan. */
 async function rollOut(
   fleet: Fleet,
   plan: RolloutRun,
   flags: RolloutFlags,
   signal: AbortSignal,
-): Promise<RolloutReport | null> {
+): Promise<RolloutReport> {
   const print = (json: object, text: () => string) =>
     process.stdout.write(flags.json ? `${JSON.stringify(json, null, 2)}\n` : `\n${text()}\n\n`);
   const terminal = terminalOf(process.stdout, flags.color);
   const report = await (async () => {
     using progress = showProgress(terminalOf(process.stderr, flags.color).style, flags.json !== true);
     progress.say(`creating ${plan.vms.length} VMs`);
-    await createVms(fleet, plan, signal);
-    const shown = planOf(fleet, fleet.planSteps(plan.rollout));
-    if (flags.plan) {
-      print({ schemaVersion: 1, ...shown }, () => renderPlan(shown, terminal));
-      return null;
-    }
-    if (!flags.json) print({}, () => renderPlan(shown, terminal));
+    await populate(fleet, plan, signal);
+    const placement = placementOf(fleet, fleet.planSteps(plan.rollout));
+    if (!flags.json) print({}, () => renderPlacement(placement, terminal));
     if (plan.isDemo) await Promise.all(fleet.hosts.map((host) => writeComponents(host.directory, flags.seed)));
     progress.say('the VMs run');
     await sleep(plan.durationMs, undefined, { signal }).catch(() => signal.throwIfAborted());
@@ -139,16 +141,8 @@ async function rollOut(
     if (plan.resume === null) return await fleet.rollout({ ...plan.rollout, ...control });
     return await fleet.resumeRollout({ ...control, direction: plan.resume === 'as it was' ? undefined : plan.resume });
   })();
-  if (report !== null) print({ placement: fleet.placement, report }, () => renderRollout(report, terminal));
+  print({ placement: fleet.placement, report }, () => renderRollout(report, terminal));
   return report;
-}
-
-async function createVms(fleet: Fleet, { sets, vms }: RolloutRun, signal: AbortSignal): Promise<void> {
-  for (const name of sets) fleet.createAvailabilitySet({ name });
-  for (const options of vms) {
-    signal.throwIfAborted();
-    (await fleet.createVm(options)).start();
-  }
 }
 
 /** How to go on with a rollout that is not over. */

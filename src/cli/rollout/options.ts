@@ -33,6 +33,8 @@ export interface RolloutFlags {
   rollBack?: true;
   inDoubt?: string;
   plan?: true;
+  trust?: string[];
+  allowReboot?: true;
   log?: string;
   json?: true;
   color: boolean;
@@ -79,6 +81,7 @@ export function planRolloutRun(flags: RolloutFlags): RolloutRun {
       updateDomains: flags.domains,
       faultDomains: flags.faultDomains,
       directory: flags.state,
+      host: { trustedKeys: flags.trust ?? [] },
     },
     sets,
     vms,
@@ -90,6 +93,7 @@ export function planRolloutRun(flags: RolloutFlags): RolloutRun {
       pauseBetweenMs: flags.pauseBetween,
       onFailure: oneOf(['stop', 'rollback'] as const, flags.onFailure, '--on-failure'),
       budgetMs: flags.budget,
+      allowReboot: flags.allowReboot,
     },
     isDemo: flags.patch === undefined,
     resume: flags.rollBack ? 'rollback' : flags.resume ? 'as it was' : null,
@@ -99,6 +103,9 @@ export function planRolloutRun(flags: RolloutFlags): RolloutRun {
 }
 
 function assertStateFlags(flags: RolloutFlags): void {
+  if (flags.plan && flags.log !== undefined) {
+    throw new StandstillError('ERR_INVALID_OPTION', 'Expected one of --plan and --log but received both');
+  }
   if (flags.state !== undefined) {
     if (flags.patch !== undefined || flags.resume || flags.rollBack) return;
     const message = 'Expected --patch with --state but received none: the built-in patches are for temporary hosts';

@@ -1,21 +1,22 @@
-import { formatNs } from '../../base/units.js';
+import { formatNs, NS_PER_MS } from '../../base/units.js';
 import type { Fleet } from '../../fleet/fleet.js';
 import type { HostPlace, VmPlace } from '../../fleet/placement.js';
 import type { RolloutStep } from '../../fleet/rollout-plan.js';
 import type { DomainReport, RolloutReport } from '../../fleet/rollout-report.js';
 import { type Column, renderTable } from '../render/table.js';
 import type { Style, Terminal } from '../terminal.js';
+import type { HostPlan } from './plan.js';
 
 const VM_NAMES_COLUMNS_MAX = 60;
 
 /** Where the hosts and VMs are, and in which order the domains are to be taken. */
-export interface FleetPlan {
+export interface Placement {
   readonly hosts: readonly HostPlace[];
   readonly vms: readonly VmPlace[];
   readonly steps: readonly RolloutStep[];
 }
 
-export function renderPlan({ hosts, vms, steps }: FleetPlan, { style }: Terminal): string {
+export function renderPlacement({ hosts, vms, steps }: Placement, { style }: Terminal): string {
   const columns: Column<HostPlace>[] = [
     { head: 'host', align: 'left', cell: ({ host }) => host },
     { head: 'update domain', align: 'right', cell: ({ updateDomain }) => String(updateDomain) },
@@ -29,6 +30,38 @@ export function renderPlan({ hosts, vms, steps }: FleetPlan, { style }: Terminal
     '',
     `${style.bold('Order of the update domains')}  ${order}`,
   ].join('\n');
+}
+
+/** What each host's maintenance would be, and what keeps it from being done. */
+export function renderPlans(plans: readonly HostPlan[], { style }: Terminal): string {
+  const columns: Column<HostPlan>[] = [
+    { head: 'host', align: 'left', cell: ({ host }) => host },
+    { head: 'update domain', align: 'right', cell: ({ updateDomain }) => String(updateDomain) },
+    { head: 'impact', align: 'left', cell: ({ maintenance }) => maintenance.impact },
+    {
+      head: 'expected blackout',
+      align: 'right',
+      // Of a module nobody knows it.
+      cell: ({ maintenance: { patches, expectedBlackoutMs } }) =>
+        patches.some(({ kind }) => kind === 'module') ? '–' : formatNs(expectedBlackoutMs * NS_PER_MS),
+    },
+    {
+      head: 'patches',
+      align: 'left',
+      cell: ({ maintenance }) => maintenance.patches.map(({ name }) => name).join(' '),
+    },
+    {
+      head: '',
+      align: 'left',
+      cell: ({ maintenance }) => (maintenance.qualifies ? style.green('applies') : style.red('refused')),
+    },
+  ];
+  const refusals = plans.flatMap(({ host, maintenance }) =>
+    maintenance.patches.flatMap(({ name, refusals: all }) =>
+      all.map(({ message, reason }) => `  ${style.red('•')} ${host}, ${name}: ${message} ${style.dim(reason)}`),
+    ),
+  );
+  return [style.bold('Maintenances, in their order'), renderTable(columns, plans, style), ...refusals].join('\n');
 }
 
 export function renderRollout(report: RolloutReport, { style }: Terminal): string {
@@ -93,8 +126,8 @@ function vmNames(vms: readonly VmPlace[], host: string): string {
   return `${text.slice(0, VM_NAMES_COLUMNS_MAX)}… (${names.length})`;
 }
 
-/** The plan of a fleet that is there. */
-export const planOf = (fleet: Fleet, steps: readonly RolloutStep[]): FleetPlan => ({
+/** Of a fleet that is there. */
+export const placementOf = (fleet: Fleet, steps: readonly RolloutStep[]): Placement => ({
   hosts: fleet.hostPlaces,
   vms: fleet.placement,
   steps,

@@ -89,7 +89,7 @@ size_t PagesIn(const MappingImage& mapping, uint64_t address, size_t bytes) {
 // The guests here are forks of this program, and the thread sanitizer gives it terabytes of address space
 // to look through.
 TEST_CASE("the pages that are there are read, and no page is made by reading" *
-          doctest::skip(kThreadSanitizer)) {
+          doctest::skip(testing::kThreadSanitizer)) {
   StoppedChild child;
   const ProcessImage first = Captured(child.pid());
   const uint64_t shared = reinterpret_cast<uint64_t>(child.shared());
@@ -104,7 +104,7 @@ TEST_CASE("the pages that are there are read, and no page is made by reading" *
 }
 
 TEST_CASE("shared memory that an outsider writes is found, run by run" *
-          doctest::skip(kThreadSanitizer)) {
+          doctest::skip(testing::kThreadSanitizer)) {
   StoppedChild child;
   const ProcessImage before = Captured(child.pid());
   child.shared()[3 * kPage + 7] = 'x';
@@ -119,7 +119,7 @@ TEST_CASE("shared memory that an outsider writes is found, run by run" *
   CHECK(found.mapping.permissions == "rw-s");
 }
 
-TEST_CASE("a process more, and one that is gone" * doctest::skip(kThreadSanitizer)) {
+TEST_CASE("a process more, and one that is gone" * doctest::skip(testing::kThreadSanitizer)) {
   StoppedChild one;
   StoppedChild two;
   Progress progress;
@@ -138,7 +138,7 @@ TEST_CASE("a process more, and one that is gone" * doctest::skip(kThreadSanitize
   CHECK(untouched.processes.empty());
 }
 
-TEST_CASE("a capture is cancelled" * doctest::skip(kThreadSanitizer)) {
+TEST_CASE("a capture is cancelled" * doctest::skip(testing::kThreadSanitizer)) {
   StoppedChild child;
   Progress progress;
   progress.Cancel();
@@ -148,7 +148,7 @@ TEST_CASE("a capture is cancelled" * doctest::skip(kThreadSanitizer)) {
   CHECK(error->number == ECANCELED);
 }
 
-TEST_CASE("a task that ran on is told" * doctest::skip(kThreadSanitizer)) {
+TEST_CASE("a task that ran on is told" * doctest::skip(testing::kThreadSanitizer)) {
   StoppedChild child;
   const ProcessImage before = Captured(child.pid());
   ProcessImage after = Captured(child.pid());

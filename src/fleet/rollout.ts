@@ -100,8 +100,9 @@ async function act(
 async function pauseBetween(hands: RolloutHands, signal: AbortSignal): Promise<boolean> {
   const { plan, domainEndedAtNs } = hands.state();
   if (domainEndedAtNs === null) return !signal.aborted;
-  const leftMs = plan.pauseBetweenMs - (hands.nowNs() - domainEndedAtNs) / NS_PER_MS;
-  if (leftMs > 0) await sleep(leftMs, undefined, { signal }).catch(() => {});
+  const leftMs = () => plan.pauseBetweenMs - (hands.nowNs() - domainEndedAtNs) / NS_PER_MS;
+  // A timer drops fractions and may come early.
+  while (!signal.aborted && leftMs() > 0) await sleep(Math.ceil(leftMs()), undefined, { signal }).catch(() => {});
   return !signal.aborted;
 }
 

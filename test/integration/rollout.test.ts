@@ -57,8 +57,8 @@ describe('a rollout', () => {
     );
     const begins = ofType(fleet, 'domain-begin').map(({ atNs }) => atNs);
     const ends = ofType(fleet, 'domain-end').map(({ atNs }) => atNs);
-    expect((begins[1] ?? 0) - (ends[0] ?? 0)).toBeGreaterThanOrEqual(119e6);
-    expect((begins[2] ?? 0) - (ends[1] ?? 0)).toBeGreaterThanOrEqual(119e6);
+    expect((begins[1] ?? 0) - (ends[0] ?? 0)).toBeGreaterThanOrEqual(120e6);
+    expect((begins[2] ?? 0) - (ends[1] ?? 0)).toBeGreaterThanOrEqual(120e6);
   });
 
   it('works on as many hosts of a domain at once as it may', async () => {

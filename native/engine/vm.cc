@@ -229,11 +229,14 @@ Status Vm::RunUntil(uint64_t step, std::function<void(Status)> done) {
       return status;
     }
     GuestThread& guest = *impl_->guest;
-    const bool usable = !impl_->faulted() && !guest.mid_step() && step >= guest.steps();
-    if (!usable) {
+    // Asked while it is halted: a released guest writes what these read.
+    const Status refusal = impl_->faulted()       ? Status::kFaulted
+                           : guest.mid_step()     ? Status::kBusy
+                           : step < guest.steps() ? Status::kStepPassed
+                                                  : Status::kOk;
+    if (refusal != Status::kOk) {
       if (was_running) impl_->Release();
-      if (impl_->faulted()) return Status::kFaulted;
-      return guest.mid_step() ? Status::kBusy : Status::kStepPassed;
+      return refusal;
     }
     there = step == guest.steps();
     impl_->started = true;

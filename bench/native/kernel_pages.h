@@ -44,7 +44,7 @@ inline JsonLine MapAndTouch(int samples, uint64_t bytes) {
   std::vector<int64_t> elapsed_ns;
   for (int i = 0; i < samples; ++i) {
     const int64_t from_ns = HostMonotonicNs();
-    std::byte* const start = image.MapGuarded(Memfd::Sharing::kCopyOnWrite, kPageBytes);
+    std::byte* const start = image.MapGuarded(Sharing::kCopyOnWrite, kPageBytes);
     if (start == nullptr) return line.Add("error", "no mapping of a file in memory");
     (void)*static_cast<volatile std::byte*>(start + kPageBytes);
     elapsed_ns.push_back(HostMonotonicNs() - from_ns);
@@ -73,7 +73,7 @@ inline JsonLine CopyOnWrite(int samples, uint64_t bytes) {
   JsonLine line;
   Memfd image("standstill-bench-image", bytes);
   if (!image.ok() || !MakeImage(image)) return line.Add("error", "no memory for a file in memory");
-  std::byte* const start = image.MapGuarded(Memfd::Sharing::kCopyOnWrite, kPageBytes);
+  std::byte* const start = image.MapGuarded(Sharing::kCopyOnWrite, kPageBytes);
   if (start == nullptr) return line.Add("error", "no mapping of a file in memory");
   volatile std::byte* const pages = start + kPageBytes;
   const uint64_t count = std::min<uint64_t>(static_cast<uint64_t>(samples), bytes / kPageBytes);

@@ -28,7 +28,7 @@ class Buffer {
     if (bytes <= bytes_) return start_;
     if (start_ != nullptr) Unmap(start_, bytes_ + 2 * kPageBytes);
     std::byte* const reservation =
-        Memfd("standstill-bench", bytes).MapGuarded(Memfd::Sharing::kShared, kPageBytes);
+        Memfd("standstill-bench", bytes).MapGuarded(Sharing::kShared, kPageBytes);
     if (reservation == nullptr) std::abort();
     start_ = reservation;
     bytes_ = bytes;

@@ -8,5 +8,7 @@ export default defineConfig({
     pool: 'forks',
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    // Vitest's own second is what a busy machine may miss.
+    expect: { poll: { timeout: 20_000 } },
   },
 });

@@ -28,7 +28,7 @@ const USAGE = `Usage: node scripts/gate-study.mjs [options]
   --summary      run nothing, print the table of what is there
   --help         this text
 
-Needs the control build: npm test -- controls. The whole study takes about two hours on two idle cores.
+Needs the control build: npm test -- controls. The whole study takes hours of an idle machine.
 `;
 
 const { values: flags } = parseArgs({

@@ -1,6 +1,7 @@
 import type { MaintenancePhase } from '../maintenance/events.js';
 import type { FreezeCause } from '../maintenance/freeze-scope.js';
 import type { ResumedBy } from '../native/contract.js';
+import type { MetadataEvent } from '../scheduled-events/events.js';
 import type { VmEvent } from '../vm/events.js';
 
 /** One VM's impact: it stood still. Both entries are written once it runs again, so that logging prolongs nothing. */
@@ -14,6 +15,8 @@ interface Impact {
 /** Stamps are nanoseconds since the log's begin. */
 export type HostHappening =
   | VmEvent
+  /** What its VMs were told, and asked, by its metadata service. */
+  | MetadataEvent
   | { readonly type: 'host-created' }
   | { readonly type: 'host-closed' }
   | { readonly type: 'vm-created'; readonly vm: string; readonly program: string; readonly ramBytes: number }

@@ -22,6 +22,7 @@ import type { NativePageStore, NativePageStoreUsage, NativeVmConfig } from '../n
 import { watched } from '../native/watched.js';
 import { type ProcessVmOptions, parseProcessVmOptions } from '../process/options.js';
 import { ProcessVm } from '../process/process-vm.js';
+import type { MetadataEvent } from '../scheduled-events/events.js';
 import { loadSnapshot, nativeSnapshotOf, type SnapshotLoadOptions, type VmSnapshot } from '../snapshot/snapshot.js';
 import { bootSnapshot } from '../vm/boot.js';
 import { createAtSnapshot, createFromConfig, EmulatedVm, vmObserver } from '../vm/emulated-vm.js';
@@ -115,7 +116,10 @@ export class Host implements Disposable, AsyncDisposable {
     this.#pageStore = addon.createPageStore(parsed.snapshotBytesMax);
     const { metadata } = parsed;
     const freeze = (vm: Vm, budgetMs: number) => this.freeze({ vms: [vm], budgetMs });
-    this.#metadata = metadata === undefined ? undefined : new HostMetadata(metadata, freeze, parsed);
+    const tell = (event: MetadataEvent) => {
+      if (!Object.is(metadata?.log, parsed.log)) this.#journal.tell(event);
+    };
+    this.#metadata = metadata && new HostMetadata(metadata, { ...parsed, freeze, tell });
     this.#journal.tell({ type: 'host-created' });
   }
 

@@ -3,6 +3,7 @@ import type { FreezeScope } from '../maintenance/freeze-scope.js';
 import type { ImpactNotifier } from '../maintenance/notifier.js';
 import type { NativeVmConfig } from '../native/contract.js';
 import type { ProcessVm } from '../process/process-vm.js';
+import type { MetadataEvent } from '../scheduled-events/events.js';
 import type { GuestImpacts } from '../scheduled-events/impacts.js';
 import type { MetadataServer } from '../scheduled-events/metadata-server.js';
 import { bootSnapshot } from '../vm/boot.js';
@@ -31,8 +32,12 @@ export interface JoiningProcess {
 
 type Member = Pick<Vm, 'name' | 'state'>;
 
-/** The domains of a host; null: none. */
-export interface HostDomains {
+/** What a host is to its metadata service. */
+export interface MetadataAround {
+  readonly freeze: (vm: FreezableVm, budgetMs: number) => FreezeScope;
+  /** Called with what happens to its VMs there. */
+  readonly tell: (event: MetadataEvent) => void;
+  /** Null: none. */
   readonly updateDomain: number | null;
   readonly faultDomain: number | null;
 }
@@ -43,18 +48,20 @@ export class HostMetadata {
   readonly #freeze: (vm: FreezableVm, budgetMs: number) => FreezeScope;
   readonly #instance: { platformUpdateDomain: string; platformFaultDomain: string };
   readonly #joined = new Map<string, Member>();
+  /** The present events that hit VMs of this host. */
+  readonly #eventIds = new Set<string>();
+  readonly #log: Disposable;
 
-  constructor(
-    server: MetadataServer,
-    freeze: (vm: FreezableVm, budgetMs: number) => FreezeScope,
-    { updateDomain, faultDomain }: HostDomains,
-  ) {
+  constructor(server: MetadataServer, { freeze, tell, updateDomain, faultDomain }: MetadataAround) {
     this.#server = server;
     this.#freeze = freeze;
     this.#instance = {
       platformUpdateDomain: updateDomain === null ? '' : String(updateDomain),
       platformFaultDomain: faultDomain === null ? '' : String(faultDomain),
     };
+    this.#log = server.log.subscribe(({ seq: _seq, atNs: _atNs, wallTimeMs: _wallTimeMs, ...event }) => {
+      if (this.#concerns(event)) tell(event);
+    });
   }
 
   /** Rejects as `MetadataServer.addVm` does. */
@@ -95,6 +102,7 @@ export class HostMetadata {
 
   /** Closes the servers of all VMs of this host. */
   async leaveAll(): Promise<void> {
+    this.#log[Symbol.dispose]();
     await Promise.all([...this.#joined.values()].map((vm) => this.leave(vm)));
   }
 
@@ -108,6 +116,19 @@ export class HostMetadata {
         description,
       }),
   };
+
+  /** Whether it is of this host's VMs; an event without one is none of this host's, whoever sees it. */
+  #concerns(event: MetadataEvent): boolean {
+    if ('event' in event) {
+      const { id, resources } = event.event;
+      if (resources.some((name) => this.#joined.has(name))) this.#eventIds.add(id);
+      return this.#eventIds.has(id);
+    }
+    if (!('eventId' in event)) return this.#joined.has(event.vm);
+    const isOurs = this.#eventIds.has(event.eventId);
+    if (event.type === 'event-removed') this.#eventIds.delete(event.eventId);
+    return isOurs;
+  }
 
   /** The server of a closed VM stays while an event names it, so that a client outside sees its end. */
   async #leaveClosed(wanted: string): Promise<void> {

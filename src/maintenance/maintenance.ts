@@ -180,6 +180,7 @@ async function conclude(
   const inspected = await Promise.all(
     looksInside.map((vm, index) => inspectAfterResume(vm, baselines[index], plan.check, plan, stop)),
   );
+  if (plan.secondImpact === undefined) notice?.ended();
   const health = await askForHealth(around, impact);
   stop.throwIfAborted();
   const observed = {

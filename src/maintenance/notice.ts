@@ -15,7 +15,7 @@ export interface NoticeReport {
 export class Notice implements Disposable {
   readonly #impact: AnnouncedImpact;
   readonly #announcedAtNs = monotonicNs();
-  #hasStarted = false;
+  #life: 'announced' | 'started' | 'over' = 'announced';
   #report: NoticeReport | null = null;
 
   private constructor(impact: AnnouncedImpact) {
@@ -42,13 +42,21 @@ export class Notice implements Disposable {
     this.#report = { dueBy, waitedNs: Number(monotonicNs() - this.#announcedAtNs) };
   }
 
+  /** Throws where it was cancelled since it was due: then the impact does not happen. */
   started(): void {
-    this.#hasStarted = true;
     this.#impact.started();
+    this.#life = 'started';
+  }
+
+  /** No VM stands still for it any more, whatever else the operation has to do. Of one that has not started, nothing. */
+  ended(): void {
+    if (this.#life !== 'started') return;
+    this.#life = 'over';
+    this.#impact.ended();
   }
 
   [Symbol.dispose](): void {
-    if (this.#hasStarted) this.#impact.ended();
-    else this.#impact.cancelled();
+    if (this.#life === 'announced') this.#impact.cancelled();
+    else this.ended();
   }
 }

@@ -106,7 +106,7 @@ export interface MaintenanceOptions extends FreezeSettings {
   hookTimeoutMs?: number | undefined;
   /** How far a clock that was stepped may be off afterwards, in milliseconds; default 100. */
   clockLagMsMax?: number | undefined;
-  /** Freezes the VMs once more, as a cloud may while its event is Started: so long after the resume, for so long. */
+  /** Freezes the VMs once more, as a cloud may while its event is Started: so long after the commit, for so long. */
   secondImpact?: { afterMs: number; durationMs: number } | undefined;
   /** Told of the impact before it happens; the freeze waits until it is due. Default: nobody is told. */
   notifier?: ImpactNotifier | undefined;

@@ -23,13 +23,15 @@ export class Announcement {
    */
   async due(signal: AbortSignal): Promise<Due> {
     const dues = await orAborted(Promise.all(this.#ids.map((id) => this.#store.due(id))), signal);
-    if (dues.includes('removed')) throw new StandstillError('ERR_ABORTED', 'The event of this impact was cancelled');
+    if (dues.includes('removed')) throw wasCancelled();
     return dues.every((due) => due === 'acknowledged') ? 'acknowledged' : 'not-before';
   }
 
+  /** Throws ERR_ABORTED where one of them was cancelled since it was due; none is Started then. */
   started(): void {
+    if (this.#ids.some((id) => this.#store.find(id) === undefined)) throw wasCancelled();
     this.#isStarted = true;
-    for (const id of this.#ids) if (this.#store.find(id) !== undefined) this.#store.start(id);
+    for (const id of this.#ids) this.#store.start(id);
   }
 
   ended(): void {
@@ -47,3 +49,6 @@ export class Announcement {
     for (const id of this.#ids) this.#store.remove(id, 'cancelled');
   }
 }
+
+const wasCancelled = (): StandstillError =>
+  new StandstillError('ERR_ABORTED', 'The event of this impact was cancelled');

@@ -83,19 +83,25 @@ describe('listeners', () => {
 
 describe('limits', () => {
   it('five requests a second for instance metadata, none for events, as in the cloud', async () => {
-    await using server = await metadataOf(['web-0', 'web-1']);
-    const statuses = async (vm: string, path: string) =>
-      await Promise.all(Array.from({ length: 7 }, async () => (await ask(urlOf(server, vm) + path)).status));
-    const instance = await statuses('web-0', '/metadata/instance?api-version=2021-02-01');
-    expect(instance.filter((status) => status === 429)).toHaveLength(2);
-    expect(await statuses('web-0', EVENTS)).not.toContain(429);
-    expect((await statuses('web-1', '/metadata/versions')).filter((status) => status === 200)).toHaveLength(5);
+    /** Of seven requests to one VM and five to another, in one second: a burst that takes longer says nothing of that. */
+    const refusedOf = async (path: string): Promise<number> => {
+      await using server = await metadataOf(['web-0', 'web-1']);
+      const fromMs = performance.now();
+      const vms = [...Array<string>(7).fill('web-0'), ...Array<string>(5).fill('web-1')];
+      const replies = await Promise.all(vms.map((vm) => ask(urlOf(server, vm) + path)));
+      if (performance.now() - fromMs >= 1000) return await refusedOf(path);
+      return replies.filter(({ status }) => status === 429).length;
+    };
+    expect(await refusedOf('/metadata/instance?api-version=2021-02-01')).toBe(2);
+    expect(await refusedOf('/metadata/versions')).toBe(2);
+    expect(await refusedOf(EVENTS)).toBe(0);
   });
 
   it('both are configurable', async () => {
     await using server = await metadataOf(['web-0'], { eventRequestsPerSecond: 1, instanceRequestsPerSecond: 0 });
     expect((await ask(urlOf(server) + EVENTS)).status).toBe(200);
-    const refused = await ask(urlOf(server) + EVENTS);
+    let refused = await ask(urlOf(server) + EVENTS);
+    while (refused.status === 200) refused = await ask(urlOf(server) + EVENTS);
     expect(refused).toMatchObject({ status: 429, body: '{"error":"Too many requests"}' });
     expect(refused.headers['retry-after']).toBe('1');
   });

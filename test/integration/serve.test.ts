@@ -145,21 +145,36 @@ describe('the control endpoint', () => {
 });
 
 describe('events watch', () => {
+  const statusesIn = (stdout: string) =>
+    stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line).Events[0]?.EventStatus);
+
   it('prints each document that is new, and acknowledges', TIMEOUT, async () => {
-    const flags = ['--raise', 'Freeze', '--notice', '1h', '--duration', '500ms', '--settle', '500ms'];
+    const flags = ['--raise', 'Freeze', '--notice', '1h', '--duration', '100ms', '--settle', '3s'];
     await withServe(flags, async (served) => {
-      const args = ['events', 'watch', served.vms[0]?.url ?? '', '--ack', '--interval', '20ms', '--json'];
-      const watch = startCli(args);
-      await until(served, 'event-removed');
-      await new Promise((resolve) => setTimeout(resolve, 300));
+      const watch = startCli(['events', 'watch', served.vms[0]?.url ?? '', '--ack', '--interval', '20ms', '--json']);
+      let lines = 0;
+      watch.child.stdout?.on('data', (part) => {
+        lines += String(part).split('\n').length - 1;
+      });
+      await expect.poll(() => lines, { timeout: 60_000 }).toBe(3);
       watch.child.kill('SIGINT');
       const { exitCode, stdout, stderr } = await watch.ended;
       expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
-      const documents = stdout
-        .trim()
-        .split('\n')
-        .map((line) => JSON.parse(line));
-      expect(documents.map(({ Events }) => Events[0]?.EventStatus)).toEqual(['Scheduled', 'Started', undefined]);
+      expect(statusesIn(stdout)).toEqual(['Scheduled', 'Started', undefined]);
+    });
+  });
+
+  it('acknowledges again where that has failed, and prints the document once', TIMEOUT, async () => {
+    const flags = ['--raise', 'Freeze', '--notice', '1h', '--duration', '1h', '--faults', 'vm-0=ok,500'];
+    await withServe(flags, async (served) => {
+      const watch = startCli(['events', 'watch', served.vms[0]?.url ?? '', '--ack', '--interval', '20ms', '--json']);
+      await until(served, 'event-acknowledged').finally(() => watch.child.kill('SIGINT'));
+      const { stdout, stderr } = await watch.ended;
+      expect(stderr).toContain('answers 500');
+      expect(statusesIn(stdout).filter((status) => status === 'Scheduled')).toHaveLength(1);
     });
   });
 

@@ -61,17 +61,21 @@ async function watch(text: string, flags: WatchFlags, leave: Leave): Promise<voi
   url.searchParams.set('api-version', flags.apiVersion);
   using interrupt = catchInterrupts(() => {});
   const { style } = terminalOf(process.stdout, flags.color);
+  // Of the document that was printed, and acknowledged where that was asked for.
   let etag: string | undefined;
+  let printed: string | undefined;
   let lastFailure = '';
   while (!interrupt.signal.aborted) {
     try {
       const answer = await read(url, etag, interrupt.signal);
-      lastFailure = '';
       if (answer !== undefined) {
-        etag = answer.etag;
-        process.stdout.write(flags.json ? `${JSON.stringify(answer.document)}\n` : render(answer.document, style));
+        const json = JSON.stringify(answer.document);
+        if (json !== printed) process.stdout.write(flags.json ? `${json}\n` : render(answer.document, style));
+        printed = json;
         if (flags.ack) await acknowledge(url, answer.document, interrupt.signal);
+        etag = answer.etag;
       }
+      lastFailure = '';
       if (flags.once) return await leave(EXIT_OK, 0);
     } catch (error) {
       if (interrupt.signal.aborted) break;

@@ -116,10 +116,10 @@ describe('a Node HTTP server behind a client that keeps its connection', () => {
     const impatient = new Agent({ keepAlive: true, maxSockets: 1 });
     const patient = new Agent({ keepAlive: true, maxSockets: 1 });
     // Both have a connection before the freeze, and use it in the freeze.
-    expect(await request(port, impatient, 5000)).toBe('answered');
-    expect(await request(port, patient, 5000)).toBe('answered');
+    expect(await request(port, impatient, 30_000)).toBe('answered');
+    expect(await request(port, patient, 30_000)).toBe('answered');
     const freeze = vm.freeze({ budgetMs: 30_000 });
-    const outcomes = [request(port, impatient, 1000), request(port, patient, 5000)];
+    const outcomes = [request(port, impatient, 1000), request(port, patient, 30_000)];
     expect(await outcomes[0]).toBe('timed out');
     await sleep(1000);
     freeze.release();

@@ -147,6 +147,7 @@ describe('readiness', () => {
       readyTimeoutMs: 300,
     });
     vm.start();
+    await expect.poll(() => vm.logTail()).toEqual([{ stream: 'stdout', text: 'still trying' }]);
     await expect(vm.ready()).rejects.toThrow(code('ERR_PROCESS_NOT_READY'));
     await expect(vm.ready()).rejects.toThrow(/within 300 ms but it is not; it wrote last:\n {2}still trying/);
     expect(vm.state).toBe('running');

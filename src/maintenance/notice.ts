@@ -48,7 +48,7 @@ export class Notice implements Disposable {
     this.#life = 'started';
   }
 
-  /** No VM stands still for it any more, whatever else the operation has to do. Of one that has not started, nothing. */
+  /** No VM stands still for it any more, whatever else there is to do. Of one that has not started, nothing. */
   ended(): void {
     if (this.#life !== 'started') return;
     this.#life = 'over';

@@ -14,7 +14,7 @@ export interface ImpactNotice {
 export interface AnnouncedImpact {
   /** Resolves when the impact may begin: a guest has acknowledged it, or its notice has passed. Rejects with the signal's reason. */
   due(signal: AbortSignal): Promise<'acknowledged' | 'not-before'>;
-  /** The impact begins now. A second, shorter one may follow before `ended`. Throws ERR_ABORTED where it was cancelled. */
+  /** The impact begins now. A second, shorter one may follow before `ended`. ERR_ABORTED where it was cancelled. */
   started(): void;
   /** The last of the impact is over: no VM stands still for it any more. Idempotent. */
   ended(): void;

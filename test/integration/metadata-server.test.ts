@@ -83,7 +83,7 @@ describe('listeners', () => {
 
 describe('limits', () => {
   it('five requests a second for instance metadata, none for events, as in the cloud', async () => {
-    /** Of seven requests to one VM and five to another, in one second: a burst that takes longer says nothing of that. */
+    /** Of seven requests to one VM and five to another, in one second: a longer burst says nothing of that. */
     const refusedOf = async (path: string): Promise<number> => {
       await using server = await metadataOf(['web-0', 'web-1']);
       const fromMs = performance.now();

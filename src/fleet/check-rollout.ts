@@ -49,7 +49,7 @@ type Entries = readonly LogEntry<FleetEvent>[];
  * Proves from the entries of a fleet's log that at every instant at most one update domain of each availability set was
  * impacted and that at least the promised share of the set ran, and that no host was patched twice. Pure: it reads the
  * entries alone, all of them from the first on. Impacts of every cause count: maintenances, the inspection behind them,
- * freezes by hand. Throws ERR_INVALID_OPTION (entries from the first on are missing), ERR_UNKNOWN_OPTION.
+ * freezes by hand, restarts by events. Throws ERR_INVALID_OPTION (entries from the first on are missing), ERR_UNKNOWN_OPTION.
  */
 export function checkRollout(log: EventLog<FleetEvent> | Entries, options: RolloutCheckOptions = {}): RolloutCheck {
   const { runningShareMin } = parseOptions(checkSchema, options, 'a check of a rollout');

@@ -22,7 +22,6 @@ import type { NativePageStore, NativePageStoreUsage, NativeVmConfig } from '../n
 import { watched } from '../native/watched.js';
 import { type ProcessVmOptions, parseProcessVmOptions } from '../process/options.js';
 import { ProcessVm } from '../process/process-vm.js';
-import type { MetadataEvent } from '../scheduled-events/events.js';
 import { loadSnapshot, nativeSnapshotOf, type SnapshotLoadOptions, type VmSnapshot } from '../snapshot/snapshot.js';
 import { bootSnapshot } from '../vm/boot.js';
 import { createAtSnapshot, createFromConfig, EmulatedVm, vmObserver } from '../vm/emulated-vm.js';
@@ -115,11 +114,16 @@ export class Host implements Disposable, AsyncDisposable {
     this.#pool = new PatchPool(directory, parsed);
     this.#pageStore = addon.createPageStore(parsed.snapshotBytesMax);
     const { metadata } = parsed;
-    const freeze = (vm: Vm, budgetMs: number) => this.freeze({ vms: [vm], budgetMs });
-    const tell = (event: MetadataEvent) => {
-      if (!Object.is(metadata?.log, parsed.log)) this.#journal.tell(event);
-    };
-    this.#metadata = metadata && new HostMetadata(metadata, { ...parsed, freeze, tell });
+    if (metadata !== undefined) {
+      this.#metadata = new HostMetadata(metadata, {
+        ...parsed,
+        freeze: (vm, budgetMs) => this.freeze({ vms: [vm], budgetMs }),
+        journal: (cause, records) => this.#journal.impactEnded(cause, records),
+        tell: (event) => {
+          if (!Object.is(metadata.log, parsed.log)) this.#journal.tell(event);
+        },
+      });
+    }
     this.#journal.tell({ type: 'host-created' });
   }
 

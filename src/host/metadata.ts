@@ -1,13 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { FreezeScope } from '../maintenance/freeze-scope.js';
+import type { FreezeScope, ImpactJournal } from '../maintenance/freeze-scope.js';
 import type { ImpactNotifier } from '../maintenance/notifier.js';
+import { restart, shutDown } from '../maintenance/reboot.js';
 import type { NativeVmConfig } from '../native/contract.js';
 import type { ProcessVm } from '../process/process-vm.js';
 import type { MetadataEvent } from '../scheduled-events/events.js';
 import type { GuestImpacts } from '../scheduled-events/impacts.js';
 import type { MetadataServer } from '../scheduled-events/metadata-server.js';
 import { bootSnapshot } from '../vm/boot.js';
-import { type EmulatedVm, vmMetadataUrl } from '../vm/emulated-vm.js';
+import { type EmulatedVm, HANDSHAKE_TIMEOUT_MS_DEFAULT, vmMetadataUrl } from '../vm/emulated-vm.js';
 import type { FreezableVm } from '../vm/guest-kind.js';
 import type { Vm } from '../vm/vm.js';
 
@@ -34,7 +35,10 @@ type Member = Pick<Vm, 'name' | 'state'>;
 
 /** What a host is to its metadata service. */
 export interface MetadataAround {
+  /** Freezes a VM, at most for the budget. */
   readonly freeze: (vm: FreezableVm, budgetMs: number) => FreezeScope;
+  /** Where restarts are written down. */
+  readonly journal: ImpactJournal;
   /** Called with what happens to its VMs there. */
   readonly tell: (event: MetadataEvent) => void;
   /** Null: none. */
@@ -45,16 +49,17 @@ export interface MetadataAround {
 /** A host's side of a metadata server: its VMs join it, and what their events do to them is done here. */
 export class HostMetadata {
   readonly #server: MetadataServer;
-  readonly #freeze: (vm: FreezableVm, budgetMs: number) => FreezeScope;
+  readonly #around: MetadataAround;
   readonly #instance: { platformUpdateDomain: string; platformFaultDomain: string };
   readonly #joined = new Map<string, Member>();
   /** The present events that hit VMs of this host. */
   readonly #eventIds = new Set<string>();
   readonly #log: Disposable;
 
-  constructor(server: MetadataServer, { freeze, tell, updateDomain, faultDomain }: MetadataAround) {
+  constructor(server: MetadataServer, around: MetadataAround) {
     this.#server = server;
-    this.#freeze = freeze;
+    this.#around = around;
+    const { updateDomain, faultDomain, tell } = around;
     this.#instance = {
       platformUpdateDomain: updateDomain === null ? '' : String(updateDomain),
       platformFaultDomain: faultDomain === null ? '' : String(faultDomain),
@@ -68,11 +73,7 @@ export class HostMetadata {
   async join({ vm, boot }: Joining): Promise<void> {
     vm[vmMetadataUrl] = await this.#add(vm, {
       freeze: (durationMs, ending) => this.#standStill(vm, durationMs, ending),
-      restart: async (downMs, ending) => {
-        vm.pause();
-        await sleep(downMs, undefined, { signal: ending }).catch(() => {});
-        await startAnew(vm, boot);
-      },
+      restart: (downMs, ending) => this.#restart({ vm, boot }, downMs, ending),
       end: () => vm.close(),
     });
   }
@@ -147,13 +148,15 @@ export class HostMetadata {
 
   async #standStill(vm: FreezableVm, durationMs: number, ending: AbortSignal): Promise<void> {
     if (durationMs === 0) return;
-    await using _scope = this.#freeze(vm, durationMs + BACKSTOP_MS);
+    await using _scope = this.#around.freeze(vm, durationMs + BACKSTOP_MS);
     await sleep(durationMs, undefined, { signal: ending }).catch(() => {});
   }
-}
 
-/** Gives a halted VM the RAM and registers that it was created with, and lets it run. */
-async function startAnew(vm: EmulatedVm, boot: NativeVmConfig): Promise<void> {
-  await vm.rollback(await bootSnapshot(boot));
-  vm.resume();
+  /** It comes up whatever its state was: paused, faulted or not started. */
+  async #restart({ vm, boot }: Joining, downMs: number, ending: AbortSignal): Promise<void> {
+    const down = shutDown({ vm, boot: await bootSnapshot(boot) }, HANDSHAKE_TIMEOUT_MS_DEFAULT);
+    await sleep(downMs, undefined, { signal: ending }).catch(() => {});
+    await restart(down, (records) => this.#around.journal('restart', records));
+    if (!down.wasRunning && vm.state !== 'closed') vm.resume();
+  }
 }

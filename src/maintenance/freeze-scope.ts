@@ -46,8 +46,11 @@ export type ParsedFreezeSettings = z.output<z.ZodObject<typeof freezeFields>>;
 /** One VM's stamps of a freeze, on CLOCK_MONOTONIC in nanoseconds; 0 for what has not happened. */
 export type FreezeRecord = NativeFreezeRecord;
 
-/** What a freeze is for: a maintenance, the look at each VM after one, or whatever its caller has in mind. */
-export type FreezeCause = 'maintenance' | 'inspection' | 'freeze';
+/**
+ * What an impact is for: a maintenance, the look at each VM after one, a freeze for whatever its caller has in mind, or
+ * the restart of an event that was raised.
+ */
+export type FreezeCause = 'maintenance' | 'inspection' | 'freeze' | 'restart';
 
 /** When one VM stood still, on CLOCK_MONOTONIC in nanoseconds. */
 export type ImpactRecord = Pick<

@@ -14,7 +14,7 @@ import { type PatchRun, reapWorkers, runPatches, skipped } from './patching.js';
 import { untilNow } from './phases.js';
 import { assertQualifies, type Candidate, type PlannedMaintenance, planPatches } from './plan.js';
 import { proverOf } from './prover.js';
-import { type Rebooted, restartAll, shutDown } from './reboot.js';
+import { type Rebooted, restart, shutDownAll } from './reboot.js';
 import type { MaintenanceReport } from './report.js';
 import { buildReport, type Observations } from './report-builder.js';
 import { secondImpact } from './second-impact.js';
@@ -143,9 +143,9 @@ async function pause(
 /** Shuts the VMs down, applies what needs that, and starts them again: their memory is lost. */
 async function reboot(around: Surroundings, freeRuns: readonly PatchRun[]): Promise<Impact> {
   const { plan, session, update, phase } = around;
-  const boots = await Promise.all(plan.targets.map((vm) => plan.bootSnapshotOf(vm)));
+  const bootables = await Promise.all(plan.targets.map(async (vm) => ({ vm, boot: await plan.bootSnapshotOf(vm) })));
   phase('shut-down');
-  const down = shutDown(plan.targets, plan.handshakeTimeoutMs);
+  const down = shutDownAll(bootables, plan.handshakeTimeoutMs);
   let rebooted: readonly Rebooted[];
   let runs: readonly PatchRun[];
   try {
@@ -153,7 +153,7 @@ async function reboot(around: Surroundings, freeRuns: readonly PatchRun[]): Prom
     runs = [...freeRuns, ...(await runPatches(around.patches, controlOf(around, null)))];
   } finally {
     phase('restart');
-    rebooted = await restartAll(down, boots, plan.journal);
+    rebooted = await Promise.all(down.map((each) => restart(each, (records) => plan.journal('maintenance', records))));
   }
   const lost = await reapWorkers(session, runs);
   const result = resultOfPatches(runs, lost, []);

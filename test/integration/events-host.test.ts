@@ -1,4 +1,5 @@
 // Events with real VMs behind them: what they do to a guest, and how a maintenance is announced.
+import { join } from 'node:path';
 import {
   EventLog,
   Host,
@@ -10,6 +11,7 @@ import {
 } from 'standstill';
 import { describe, expect, it } from 'vitest';
 import { Workshop } from '../fixtures/bundles.js';
+import { faultingSnapshot } from '../fixtures/faulting-snapshot.js';
 import { expectToRun, startedVm } from '../fixtures/hosts.js';
 import { acknowledge, ask, documentOf } from '../fixtures/metadata.js';
 
@@ -91,9 +93,25 @@ describe('an event', () => {
       const [raised] = raise(metadata, { type, durationMs: 50 });
       expect(await raised?.done).toEqual({ reason: 'completed' });
       expect(vm?.generationId).not.toBe(generation);
-      expect(typesOf(host, /^vm-(paused|rolled-back|resumed)$/)).toEqual(['vm-paused', 'vm-rolled-back', 'vm-resumed']);
+      // It is no act of the VM's user, who has neither paused nor resumed it.
+      expect(typesOf(host, /^vm-(paused|rolled-back|resumed)$/)).toEqual(['vm-rolled-back']);
+      expect(impactsOf(host)).toMatchObject([{ vm: 'web-0', cause: 'restart' }]);
+      expect(stoodNs(host)).toBeGreaterThan(48e6);
       await expectToRun(vm as Vm);
     });
+  });
+
+  it.each(['paused', 'faulted'] as const)('Reboot: a VM that is %s comes up', TIMEOUT, async (state) => {
+    await using metadata = new MetadataServer({ settleMs: 0 });
+    await using host = await Host.create({ metadata });
+    const vm = await host.restore(await faultingSnapshot(host, join(host.directory, 'faulting.snap')));
+    if (state === 'faulted') vm.resume();
+    await expect.poll(() => vm.state).toBe(state);
+    const [raised] = raise(metadata, { type: 'Reboot', durationMs: 1 });
+    expect(await raised?.done).toEqual({ reason: 'completed' });
+    await expectToRun(vm);
+    expect(typesOf(host, /^vm-/).slice(-2)).toEqual(['vm-rolled-back', 'vm-resumed']);
+    expect(impactsOf(host)).toEqual([]);
   });
 
   it('a restart leaves the memory that a new VM of the same seed has at the same step', TIMEOUT, async () => {

@@ -1,31 +1,25 @@
-import { setMaxListeners } from 'node:events';
 import { rmSync } from 'node:fs';
 import { mkdir, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
-import { onAbort } from '../base/abort.js';
-import { StandstillError, show } from '../base/errors.js';
 import type { EventLog } from '../base/event-log.js';
 import { parseOptions } from '../base/options.js';
 import { readKey } from '../components/keys.js';
 import { ComponentStore } from '../components/store.js';
-import type { MaintenanceEvent } from '../maintenance/events.js';
 import { FreezeScope, type FreezeSettings, freezeFields } from '../maintenance/freeze-scope.js';
-import { performMaintenance } from '../maintenance/maintenance.js';
-import { type MaintenanceOptions, type MaintenancePlan, maintenanceSchema } from '../maintenance/options.js';
+import type { MaintenanceOptions } from '../maintenance/options.js';
 import { PatchPool } from '../maintenance/patch-pool.js';
-import { type PlannedMaintenance, planPatches } from '../maintenance/plan.js';
+import type { PlannedMaintenance } from '../maintenance/plan.js';
 import type { MaintenanceReport } from '../maintenance/report.js';
 import { addon } from '../native/addon.js';
-import type { NativePageStore, NativePageStoreUsage, NativeVmConfig } from '../native/contract.js';
+import type { NativePageStore, NativePageStoreUsage } from '../native/contract.js';
 import { watched } from '../native/watched.js';
 import { type ProcessVmOptions, parseProcessVmOptions } from '../process/options.js';
 import { ProcessVm } from '../process/process-vm.js';
 import { loadSnapshot, nativeSnapshotOf, type SnapshotLoadOptions, type VmSnapshot } from '../snapshot/snapshot.js';
-import { bootSnapshot } from '../vm/boot.js';
-import { createAtSnapshot, createFromConfig, EmulatedVm, vmObserver } from '../vm/emulated-vm.js';
-import { assertFitsMachine, nativeVmConfig, type VmOptions } from '../vm/options.js';
+import { createAtSnapshot, createFromConfig } from '../vm/emulated-vm.js';
+import { nativeVmConfig, type VmOptions } from '../vm/options.js';
 import {
   assertCloneCount,
   type CloneOptions,
@@ -36,6 +30,8 @@ import {
 } from '../vm/restore-options.js';
 import type { Vm } from '../vm/vm.js';
 import type { HostEvent } from './events.js';
+import { HostMaintenance } from './host-maintenance.js';
+import { HostVms } from './host-vms.js';
 import { HostJournal } from './journal.js';
 import { HostMetadata } from './metadata.js';
 import { type HostOptions, type ParsedHostOptions, parseHostOptions } from './options.js';
@@ -49,25 +45,6 @@ export interface FreezeOptions extends FreezeSettings {
 
 /** Bytes that the snapshots of a host may hold, do hold, and have resident (some is kept for the next snapshot). */
 export type SnapshotMemory = NativePageStoreUsage;
-
-/** What the host answers for: a name, and the memory that the VM is sure to have. */
-interface Planned {
-  readonly name: string;
-  /** 0 for a clone, whose memory is its snapshot's until it writes, and for a process. */
-  readonly ramBytes: number;
-  /** No maintenance pauses or restarts it. */
-  readonly pinned: boolean;
-  /** How an emulated guest is created anew when it is restarted. */
-  readonly boot?: NativeVmConfig;
-}
-
-/** A VM of any kind of guest. */
-type HostVm = EmulatedVm | ProcessVm;
-
-interface ActiveMaintenance {
-  readonly stop: AbortController;
-  readonly done: Promise<unknown>;
-}
 
 /**
  * A host: it owns VMs, the folder of its components and the workers that patch it. It holds its VMs strongly, so close
@@ -85,16 +62,11 @@ export class Host implements Disposable, AsyncDisposable {
   readonly components: ComponentStore;
   readonly #ownsDirectory: boolean;
   readonly #journal: HostJournal;
-  readonly #vms = new Map<HostVm, Planned>();
-  readonly #inCreation = new Set<Planned>();
-  readonly #pool: PatchPool;
   readonly #pageStore: NativePageStore;
   readonly #metadata: HostMetadata | undefined;
-  readonly #trustedKeys: readonly string[];
-  readonly #budgetMs: number;
-  #names = 0;
-  #maintenance: ActiveMaintenance | undefined;
-  #closed = false;
+  readonly #vms: HostVms;
+  readonly #pool: PatchPool;
+  readonly #maintenance: HostMaintenance;
 
   private constructor(
     parsed: ParsedHostOptions,
@@ -108,10 +80,7 @@ export class Host implements Disposable, AsyncDisposable {
     this.directory = directory;
     this.components = components;
     this.#ownsDirectory = parsed.directory === undefined;
-    this.#trustedKeys = trustedKeys;
-    this.#budgetMs = parsed.budgetMs;
     this.#journal = new HostJournal(parsed.log, parsed.name, parsed.updateDomain);
-    this.#pool = new PatchPool(directory, parsed);
     this.#pageStore = addon.createPageStore(parsed.snapshotBytesMax);
     const { metadata } = parsed;
     if (metadata !== undefined) {
@@ -124,6 +93,13 @@ export class Host implements Disposable, AsyncDisposable {
         },
       });
     }
+    this.#vms = new HostVms(this.#journal, this.#metadata);
+    this.#pool = new PatchPool(directory, parsed);
+    this.#maintenance = new HostMaintenance({
+      ...{ vms: this.#vms, journal: this.#journal, pool: this.#pool, components, trustedKeys },
+      budgetMs: parsed.budgetMs,
+      notifier: this.#metadata?.notifier,
+    });
     this.#journal.tell({ type: 'host-created' });
   }
 
@@ -145,7 +121,7 @@ export class Host implements Disposable, AsyncDisposable {
 
   /** The VMs that are not closed, in the order of their creation. */
   get vms(): readonly Vm[] {
-    return this.#open();
+    return this.#vms.open();
   }
 
   /** Patch workers that are blocked in native code since they were cancelled: their threads cannot be had back. */
@@ -164,10 +140,10 @@ export class Host implements Disposable, AsyncDisposable {
    * ERR_THREAD_FAILED, ERR_HOST_CLOSED.
    */
   async createVm(options: VmOptions): Promise<Vm> {
-    this.#assertOpen();
-    const config = nativeVmConfig(options, (program) => this.#freeName(program), this.#pageStore);
+    this.#vms.assertOpen();
+    const config = nativeVmConfig(options, (program) => this.#vms.freeName(program), this.#pageStore);
     const planned = { name: config.name, ramBytes: config.ramBytes, pinned: options.pinned === true, boot: config };
-    return await this.#admit(planned, () => createFromConfig(config));
+    return await this.#vms.admit(planned, () => createFromConfig(config));
   }
 
   /**
@@ -176,19 +152,14 @@ export class Host implements Disposable, AsyncDisposable {
    * does, with ERR_INVALID_OPTION for a name that is taken, and ERR_HOST_CLOSED.
    */
   async createProcessVm(options: ProcessVmOptions): Promise<ProcessVm> {
-    this.#assertOpen();
-    const parsed = parseProcessVmOptions(options, (command) => this.#freeName(command));
+    this.#vms.assertOpen();
+    const parsed = parseProcessVmOptions(options, (command) => this.#vms.freeName(command));
     const { name } = parsed;
-    return await this.#admit({ name, ramBytes: 0, pinned: false }, async () => {
+    return await this.#vms.admit({ name, ramBytes: 0, pinned: false }, async () => {
       let vm: ProcessVm | undefined;
       const metadataUrl = await this.#metadata?.joinProcess({ name, vm: () => vm });
-      try {
-        vm = await ProcessVm.fromOptions({ ...parsed, metadataUrl });
-        return vm;
-      } catch (error) {
-        await this.#metadata?.leave({ name });
-        throw error;
-      }
+      vm = await ProcessVm.fromOptions({ ...parsed, metadataUrl });
+      return vm;
     });
   }
 
@@ -199,14 +170,15 @@ export class Host implements Disposable, AsyncDisposable {
    * ERR_MEMORY_LOST.
    */
   async restore(snapshot: VmSnapshot, options: RestoreOptions = {}): Promise<Vm> {
-    this.#assertOpen();
+    this.#vms.assertOpen();
     const native = nativeSnapshotOf(snapshot, 'a restore');
     const parsed = parseRestoreOptions(options);
-    const { name = this.#freeName(snapshot.program), signal, onProgress, pinned, ...settings } = parsed;
+    const { name = this.#vms.freeName(snapshot.program), signal, onProgress, pinned, ...settings } = parsed;
     const config = nativeRestoreConfig(settings, this.#pageStore, { name, clone: false, index: 0 });
     return await watched({ signal, onProgress }, 'restore', (progress) =>
-      this.#admit({ name, ramBytes: snapshot.ramBytes, pinned, boot: bootOf(snapshot, name, this.#pageStore) }, () =>
-        createAtSnapshot(config, native, progress),
+      this.#vms.admit(
+        { name, ramBytes: snapshot.ramBytes, pinned, boot: bootOf(snapshot, name, this.#pageStore) },
+        () => createAtSnapshot(config, native, progress),
       ),
     );
   }
@@ -219,17 +191,17 @@ export class Host implements Disposable, AsyncDisposable {
    * with ERR_SNAPSHOT_LIMIT.
    */
   async clone(snapshot: VmSnapshot, count: number, options: CloneOptions = {}): Promise<Vm[]> {
-    this.#assertOpen();
+    this.#vms.assertOpen();
     const native = nativeSnapshotOf(snapshot, 'a clone');
     assertCloneCount(count);
     const { name, signal, onProgress, pinned, ...settings } = parseCloneOptions(options);
     return await watched({ signal, onProgress }, 'clone', async (progress) => {
       const outcomes = await Promise.allSettled(
         Array.from({ length: count }, async (_, index) => {
-          const own = name === undefined ? this.#freeName(snapshot.program) : `${name}-${index + 1}`;
+          const own = name === undefined ? this.#vms.freeName(snapshot.program) : `${name}-${index + 1}`;
           const config = nativeRestoreConfig(settings, this.#pageStore, { name: own, clone: true, index });
           const boot = bootOf(snapshot, own, this.#pageStore);
-          return await this.#admit({ name: own, ramBytes: 0, pinned, boot }, () =>
+          return await this.#vms.admit({ name: own, ramBytes: 0, pinned, boot }, () =>
             createAtSnapshot(config, native, progress),
           );
         }),
@@ -247,7 +219,7 @@ export class Host implements Disposable, AsyncDisposable {
    * `bases` must be this host's too. Otherwise as `VmSnapshot.load`, and ERR_HOST_CLOSED.
    */
   async loadSnapshot(path: string, options: SnapshotLoadOptions = {}): Promise<VmSnapshot> {
-    this.#assertOpen();
+    this.#vms.assertOpen();
     return await loadSnapshot(path, options, this.#pageStore);
   }
 
@@ -257,9 +229,9 @@ export class Host implements Disposable, AsyncDisposable {
    * VM is frozen then.
    */
   freeze(options: FreezeOptions = {}): FreezeScope {
-    this.#assertOpen();
+    this.#vms.assertOpen();
     const { vms, ...settings } = parseOptions(freezeSchema, options, 'a freeze');
-    const targets = this.#targets(vms, 'a freeze');
+    const targets = this.#vms.chosen(vms, 'a freeze');
     const scope = FreezeScope.begin(targets, settings, (records) => this.#journal.impactEnded('freeze', records));
     this.#journal.tell({ type: 'freeze-begin', vms: targets.map(({ name }) => name), budgetMs: settings.budgetMs });
     return scope;
@@ -275,24 +247,8 @@ export class Host implements Disposable, AsyncDisposable {
    * ERR_PAUSE_TIMEOUT and ERR_VM_CLOSED at its begin, ERR_ABORTED at any time; the VMs run as before.
    */
   async applyMaintenance(options: MaintenanceOptions = {}): Promise<MaintenanceReport> {
-    this.#assertOpen();
-    const plan = this.#planOf(options);
-    if (this.#maintenance !== undefined) {
-      throw new StandstillError(
-        'ERR_MAINTENANCE_ACTIVE',
-        'Expected no maintenance under way on this host but there is',
-      );
-    }
-    const stop = new AbortController();
-    setMaxListeners(0, stop.signal); // each VM listens
-    // Not before it is known to be under way: its first event may close the host.
-    const done = Promise.resolve().then(() => this.#writtenDown(plan, stop));
-    this.#maintenance = { stop, done };
-    try {
-      return await done;
-    } finally {
-      this.#maintenance = undefined;
-    }
+    this.#vms.assertOpen();
+    return await this.#maintenance.apply(options);
   }
 
   /**
@@ -300,9 +256,8 @@ export class Host implements Disposable, AsyncDisposable {
    * class, and why not the others. Rejects as it does for its options, and with ERR_PATCH_NOT_FOUND for a module.
    */
   async planMaintenance(options: MaintenanceOptions = {}): Promise<PlannedMaintenance> {
-    this.#assertOpen();
-    const { patches, context } = this.#planOf(options);
-    return (await planPatches(patches, context)).plan;
+    this.#vms.assertOpen();
+    return await this.#maintenance.plan(options);
   }
 
   /**
@@ -311,7 +266,7 @@ export class Host implements Disposable, AsyncDisposable {
    */
   async close(): Promise<void> {
     this.#shut();
-    await this.#maintenance?.done.catch(() => {});
+    await this.#maintenance.ended();
     await this.#metadata?.leaveAll();
     this.#leaveDirectory();
   }
@@ -328,11 +283,9 @@ export class Host implements Disposable, AsyncDisposable {
   }
 
   #shut(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#maintenance?.stop.abort(new StandstillError('ERR_ABORTED', 'The host was closed during the maintenance'));
-    for (const vm of this.#vms.keys()) vm.close();
-    this.#vms.clear();
+    if (this.#vms.closed) return;
+    this.#maintenance.stop();
+    this.#vms.close();
     this.#journal.tell({ type: 'host-closed' });
   }
 
@@ -340,154 +293,6 @@ export class Host implements Disposable, AsyncDisposable {
     this.components.close();
     if (this.#ownsDirectory) rmSync(this.directory, { recursive: true, force: true });
   }
-
-  async #writtenDown(plan: MaintenancePlan, stop: AbortController): Promise<MaintenanceReport> {
-    const vms = plan.targets.map(({ name }) => name);
-    this.#journal.tell({ type: 'maintenance-begin', vms, budgetMs: plan.budgetMs });
-    try {
-      const report = await this.#perform(plan, stop);
-      this.#journal.maintenanceEnded(report);
-      return report;
-    } catch (error) {
-      this.#journal.maintenanceRejected(error);
-      throw error;
-    }
-  }
-
-  async #perform(plan: MaintenancePlan, stop: AbortController): Promise<MaintenanceReport> {
-    if (plan.signal === undefined) return await performMaintenance(plan, this.#pool, stop);
-    const { signal } = plan;
-    using _listener = onAbort(signal, () => {
-      stop.abort(new StandstillError('ERR_ABORTED', 'The maintenance was aborted', { cause: signal.reason }));
-    });
-    return await performMaintenance(plan, this.#pool, stop);
-  }
-
-  #planOf(options: MaintenanceOptions): MaintenancePlan {
-    const named = options?.budgetMs === undefined ? { budgetMs: this.#budgetMs, ...defined(options) } : options;
-    const parsed = parseOptions(maintenanceSchema, named, 'a maintenance');
-    // Of a host without VMs, no VM is frozen; it is patched all the same.
-    const targets = (parsed.vms === undefined ? this.#open() : this.#targets(parsed.vms, 'a maintenance')).map(
-      emulated,
-    );
-    for (const fault of parsed.faults) {
-      const vm = targets.find((target) => target.name === fault.vm);
-      if (vm !== undefined && fault.gpa < vm.ramBytes) continue;
-      const expected = vm === undefined ? 'the name of a maintained VM' : `an address below ${vm.ramBytes}`;
-      const received = show(vm === undefined ? fault.vm : fault.gpa);
-      throw new StandstillError('ERR_INVALID_OPTION', `Expected ${expected} for a fault but received ${received}`);
-    }
-    const onEvent = (event: MaintenanceEvent) => {
-      this.#journal.maintenanceEvent(event);
-      parsed.onEvent?.(event);
-    };
-    const { budgetMs, allowReboot } = parsed;
-    const vms = targets.map((vm) => ({ name: vm.name, pinned: this.#vms.get(vm)?.pinned === true }));
-    return {
-      ...parsed,
-      onEvent,
-      targets,
-      context: { store: this.components, trustedKeys: this.#trustedKeys, budgetMs, allowReboot, vms },
-      journal: (cause, records) => this.#journal.impactEnded(cause, records),
-      bootSnapshotOf: (vm) => this.#bootSnapshotOf(vm),
-      notifier: parsed.notifier ?? this.#metadata?.notifier,
-    };
-  }
-
-  #targets(vms: readonly Vm[] | undefined, what: string): HostVm[] {
-    const targets = vms === undefined ? this.#open() : vms.map((vm) => this.#own(vm, what));
-    if (targets.length > 0 && new Set(targets).size === targets.length) return targets;
-    const received = targets.length === 0 ? 'none' : 'one twice';
-    throw new StandstillError('ERR_INVALID_OPTION', `Expected VMs, each once, for ${what} but received ${received}`);
-  }
-
-  #own(vm: Vm, what: string): HostVm {
-    const isOurs = vm instanceof EmulatedVm || vm instanceof ProcessVm;
-    if (isOurs && vm.state === 'closed') {
-      throw new StandstillError('ERR_VM_CLOSED', `Expected open VMs for ${what} but '${vm.name}' is closed`);
-    }
-    if (isOurs && this.#vms.has(vm)) return vm;
-    const message = `Expected VMs of this host for ${what} but received ${show(vm?.name ?? vm)}`;
-    throw new StandstillError('ERR_INVALID_OPTION', message);
-  }
-
-  #open(): HostVm[] {
-    for (const vm of this.#vms.keys()) {
-      if (vm.state === 'closed') this.#vms.delete(vm);
-    }
-    return [...this.#vms.keys()];
-  }
-
-  /** Creates a VM of this host, if there is room for it and its name is free. */
-  async #admit<T extends HostVm>(planned: Planned, create: () => Promise<T>): Promise<T> {
-    this.#assertRoomFor(planned);
-    this.#inCreation.add(planned);
-    try {
-      const vm = await create();
-      if (this.#closed) vm.close();
-      this.#assertOpen();
-      this.#vms.set(vm, planned);
-      const { name, program, ramBytes } = vm;
-      this.#journal.tell({ type: 'vm-created', vm: name, program, ramBytes });
-      vm[vmObserver] = (event) => this.#journal.tell(event);
-      if (vm instanceof EmulatedVm && planned.boot !== undefined) await this.#join(vm, planned.boot);
-      return vm;
-    } finally {
-      this.#inCreation.delete(planned);
-    }
-  }
-
-  /** A VM without its metadata service is none. */
-  async #join(vm: EmulatedVm, boot: NativeVmConfig): Promise<void> {
-    try {
-      await this.#metadata?.join({ vm, boot });
-      this.#assertOpen();
-    } catch (error) {
-      vm.close();
-      await this.#metadata?.leave(vm);
-      throw error;
-    }
-  }
-
-  async #bootSnapshotOf(vm: EmulatedVm): Promise<VmSnapshot> {
-    const boot = this.#vms.get(vm)?.boot;
-    if (boot === undefined)
-      throw new StandstillError('ERR_VM_CLOSED', `Expected an open VM but '${vm.name}' is closed`);
-    return await bootSnapshot(boot);
-  }
-
-  #freeName(program: string): string {
-    const taken = new Set(this.#present().map(({ name }) => name));
-    do this.#names += 1;
-    while (taken.has(`${program}-${this.#names}`));
-    return `${program}-${this.#names}`;
-  }
-
-  /** The VMs that are there or about to be. */
-  #present(): Planned[] {
-    return [...this.#open().flatMap((vm) => this.#vms.get(vm) ?? []), ...this.#inCreation];
-  }
-
-  #assertRoomFor(config: Planned): void {
-    const present = this.#present();
-    if (present.some(({ name }) => name === config.name)) {
-      const message = `Expected a name that no VM of this host has but received ${show(config.name)}`;
-      throw new StandstillError('ERR_INVALID_OPTION', message);
-    }
-    const totalBytes = present.reduce((sum, { ramBytes }) => sum + ramBytes, config.ramBytes);
-    assertFitsMachine(totalBytes, 'the RAM of all VMs of a host');
-  }
-
-  #assertOpen(): void {
-    if (this.#closed) throw new StandstillError('ERR_HOST_CLOSED', 'Expected an open host but it is closed');
-  }
-}
-
-/** A maintenance proves memory by what only an emulated guest has. */
-function emulated(vm: HostVm): EmulatedVm {
-  if (vm instanceof EmulatedVm) return vm;
-  const message = `Expected emulated guests for a maintenance but VM '${vm.name}' is a process: freeze it with host.freeze`;
-  throw new StandstillError('ERR_NOT_SUPPORTED', message);
 }
 
 /** What a VM that began at a snapshot is when it is restarted: its program from the first step on. */
@@ -496,8 +301,3 @@ const bootOf = ({ program, params, ramBytes, seed }: VmSnapshot, name: string, p
   dutyCycle: 1,
   prefault: false,
 });
-
-const defined = (options: MaintenanceOptions): MaintenanceOptions => {
-  const { budgetMs: _, ...rest } = options;
-  return rest;
-};

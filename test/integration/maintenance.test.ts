@@ -293,6 +293,7 @@ it('a VM that is closed in the middle leaves its memory unproven, and the others
 it.each([
   [{ budgetMs: 0 }, 'ERR_INVALID_OPTION'],
   [{ budgetMs: '30s' }, 'ERR_INVALID_OPTION'],
+  [null, 'ERR_INVALID_OPTION'],
   [{ proof: 'all' }, 'ERR_INVALID_OPTION'],
   [{ patches: 'x' }, 'ERR_INVALID_OPTION'],
   [{ patches: [5] }, 'ERR_INVALID_OPTION'],

@@ -119,4 +119,12 @@ describe('a process guest with a metadata service', () => {
     await expect.poll(() => lines().filter((line) => line.startsWith('up as')).length, { timeout: 20_000 }).toBe(2);
     expect(vm.stats().pid).not.toBe(pid);
   });
+
+  it('a process whose host was closed during its creation leaves no server at the service', TIMEOUT, async () => {
+    await using metadata = new MetadataServer();
+    const host = await Host.create({ metadata });
+    const creation = host.createProcessVm({ ...SLEEPS, name: 'agent' });
+    await Promise.all([host.close(), expect(creation).rejects.toMatchObject({ code: 'ERR_HOST_CLOSED' })]);
+    expect(metadata.state().vms).toEqual([]);
+  });
 });

@@ -1,4 +1,4 @@
-import { open, rename } from 'node:fs/promises';
+import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KIB } from '../base/units.js';
 import type { PatchModule } from '../maintenance/patch-module.js';
@@ -6,13 +6,7 @@ import type { PatchModule } from '../maintenance/patch-module.js';
 /** A small update: a file of 64 KiB is written, flushed and put in the place of the old one. */
 const replaceFile: PatchModule = async (_options, { hostDirectory }) => {
   const path = join(hostDirectory, 'agent');
-  const file = await open(`${path}.new`, 'w');
-  try {
-    await file.writeFile(Buffer.alloc(64 * KIB, 0x90));
-    await file.sync();
-  } finally {
-    await file.close();
-  }
+  await writeFile(`${path}.new`, Buffer.alloc(64 * KIB, 0x90), { flush: true });
   await rename(`${path}.new`, path);
 };
 

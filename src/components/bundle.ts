@@ -1,6 +1,6 @@
 import { createHash, type KeyObject } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdtemp, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
@@ -9,6 +9,7 @@ import { z } from 'zod';
 import { StandstillError, show } from '../base/errors.js';
 import { parseOptions } from '../base/options.js';
 import { type ArchiveEntry, readArchive } from './archive.js';
+import { makeDurable } from './durable.js';
 import { type BundleSignature, signatureSchema, signManifest } from './keys.js';
 import {
   BUNDLE_BYTES_MAX,
@@ -99,7 +100,7 @@ export async function readBundleHead(path: string): Promise<BundleHead> {
   }
 }
 
-/** A file whose bytes are not those of the manifest. */
+/** What was found of a bundle that is whole. */
 export interface BundleCheck {
   readonly head: BundleHead;
   readonly bytesRead: number;
@@ -244,15 +245,6 @@ async function addStream(
     if (!entry.write(chunk)) await new Promise<void>((done) => entry.once('drain', done));
   }
   entry.end();
-}
-
-async function makeDurable(path: string): Promise<void> {
-  const file = await open(path);
-  try {
-    await file.sync();
-  } finally {
-    await file.close();
-  }
 }
 
 async function jsonOf(entry: ArchiveEntry, bytesMax: number, path: string): Promise<unknown> {

@@ -1,9 +1,20 @@
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { isStandstillError, messageOf, StandstillError } from '../base/errors.js';
 
 /** Makes what is known of a file or folder by now outlive a loss of power. */
-export function makeDurable(path: string): void {
+export async function makeDurable(path: string): Promise<void> {
+  const file = await open(path);
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** The same for threads whose event loop has nothing else to do. */
+export function makeDurableSync(path: string): void {
   const fd = openSync(path, 'r');
   try {
     fsyncSync(fd);
@@ -21,7 +32,7 @@ export function prepareLink(target: string, temporary: string): void {
 /** The prepared link takes the place of the one before, in one step that lasts. */
 export function switchLink(temporary: string, link: string): void {
   renameSync(temporary, link);
-  makeDurable(dirname(link));
+  makeDurableSync(dirname(link));
 }
 
 /** Runs what touches the store; what the operating system refuses is ERR_STORE_IO. */

@@ -1,8 +1,20 @@
-import { closeSync, existsSync, fstatSync, fsyncSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  readSync,
+  writeSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { StandstillError } from '../base/errors.js';
-import { makeDurable, type ProcessIdentity } from './durable.js';
+import { makeDurableSync, type ProcessIdentity } from './durable.js';
 import type { ImpactClass } from './manifest.js';
+
+const LINE_END = 0x0a;
 
 /** One component's way from a version to another. Folders are relative to the component's. */
 export interface ComponentChange {
@@ -45,21 +57,23 @@ export class Journal {
     this.#path = path;
   }
 
+  /** It takes no longer where the journal is long: a switch inside of a freeze writes a line. */
   append(update: string, step: JournalStep): void {
     const isNew = !existsSync(this.#path);
     const fd = openSync(this.#path, 'a+', 0o644);
-    const whole = wholeBytes(readFileSync(this.#path));
     try {
-      if (fstatSync(fd).size !== whole) ftruncateSync(fd, whole);
-      writeAll(fd, Buffer.from(`${JSON.stringify({ update, at: new Date().toISOString(), ...step })}\n`));
-      fsyncSync(fd);
-    } catch (error) {
-      ftruncateSync(fd, whole);
-      throw error;
+      const whole = this.#cutTorn(fd);
+      try {
+        writeAll(fd, Buffer.from(`${JSON.stringify({ update, at: new Date().toISOString(), ...step })}\n`));
+        fsyncSync(fd);
+      } catch (error) {
+        ftruncateSync(fd, whole);
+        throw error;
+      }
     } finally {
       closeSync(fd);
     }
-    if (isNew) makeDurable(dirname(this.#path));
+    if (isNew) makeDurableSync(dirname(this.#path));
   }
 
   /** Throws ERR_STORE_DAMAGED. */
@@ -83,9 +97,20 @@ export class Journal {
     const update = records.at(-1)?.update;
     return records.filter((record) => record.update === update);
   }
+
+  /** The size of what is left. */
+  #cutTorn(fd: number): number {
+    const { size } = fstatSync(fd);
+    const last = Buffer.alloc(1);
+    if (size > 0) readSync(fd, last, 0, 1, size - 1);
+    if (size === 0 || last[0] === LINE_END) return size;
+    const whole = wholeBytes(readFileSync(this.#path));
+    ftruncateSync(fd, whole);
+    return whole;
+  }
 }
 
-const wholeBytes = (bytes: Buffer): number => bytes.lastIndexOf(0x0a) + 1;
+const wholeBytes = (bytes: Buffer): number => bytes.lastIndexOf(LINE_END) + 1;
 
 export function writeAll(fd: number, bytes: Buffer): void {
   for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { StandstillError, show, unexpected } from '../base/errors.js';
 import { parseOptions } from '../base/options.js';
 import { describeFolder } from './bundle.js';
-import { isAlive, makeDurable, storeIo } from './durable.js';
+import { isAlive, makeDurableSync, storeIo } from './durable.js';
 import { isEnded, Journal, type JournalRecord } from './journal.js';
 import { layout } from './layout.js';
 import {
@@ -143,8 +143,8 @@ export class ComponentStore {
       mkdirSync(layout.versions(this.root, component), { recursive: true });
       writeJson(layout.record(this.root, component), { schemaVersion: 1, allowsPause } satisfies ComponentRecord);
       await placeVersion(this.root, component, { version, files, source });
-      makeDurable(folder);
-      makeDurable(this.root);
+      makeDurableSync(folder);
+      makeDurableSync(this.root);
       return this.#read(component);
     });
   }

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readlinkSync, renameSync, rmSync } from 'node:fs
 import { dirname, join } from 'node:path';
 import { StandstillError } from '../base/errors.js';
 import { readBundle } from './bundle.js';
-import { isAlive, makeDurable, prepareLink, switchLink, thisProcess } from './durable.js';
+import { isAlive, makeDurableSync, prepareLink, switchLink, thisProcess } from './durable.js';
 import { type ComponentChange, isEnded, Journal, type JournalRecord, type JournalStep } from './journal.js';
 import { assertTrusted } from './keys.js';
 import { layout, versionFolder } from './layout.js';
@@ -140,7 +140,7 @@ export class Update {
       if (!existsSync(target)) {
         mkdirSync(dirname(target), { recursive: true });
         renameSync(staged, target);
-        makeDurable(dirname(target));
+        makeDurableSync(dirname(target));
       }
       prepareLink(toFolder, layout.nextLink(this.#root, component));
     }

@@ -2,7 +2,7 @@ import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, r
 import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { assertDigest, sha256Of } from './bundle.js';
-import { makeDurable, prepareLink, switchLink } from './durable.js';
+import { makeDurableSync, prepareLink, switchLink } from './durable.js';
 import { writeAll } from './journal.js';
 import { layout, versionFolder } from './layout.js';
 import type { BundleFile } from './manifest.js';
@@ -77,7 +77,7 @@ export function makeTreeDurable(folder: string): void {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     if (entry.isDirectory()) makeTreeDurable(join(folder, entry.name));
   }
-  makeDurable(folder);
+  makeDurableSync(folder);
 }
 
 /** Removes the versions that are neither current nor previous. */

@@ -1,5 +1,6 @@
-import { copyFile, open, readdir, rename } from 'node:fs/promises';
+import { copyFile, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeDurable } from '../../components/durable.js';
 import { definePatch } from '../../maintenance/patch-module.js';
 import { CURRENT_DIRECTORY, STAGED_DIRECTORY } from './components.js';
 
@@ -18,12 +19,3 @@ export default definePatch(async (_options: unknown, { port, signal, hostDirecto
   await makeDurable(current);
   return { files: names.length };
 });
-
-async function makeDurable(path: string): Promise<void> {
-  const file = await open(path);
-  try {
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-}

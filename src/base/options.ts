@@ -1,6 +1,12 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import { StandstillError, show } from './errors.js';
 import { didYouMean } from './suggest.js';
+
+/** A schema of the whole numbers of a range. */
+export const wholeNumber = (min: number, max: number) => {
+  const expected = `a whole number from ${min} to ${max}`;
+  return z.number(expected).int(expected).min(min, expected).max(max, expected);
+};
 
 /**
  * Validates options against a strict schema whose every message is the phrase after "Expected". An unknown option is

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { StandstillError, unexpected } from '../base/errors.js';
-import { parseOptions } from '../base/options.js';
-import type { HostOptions } from '../host/options.js';
+import { parseOptions, wholeNumber } from '../base/options.js';
+import { type HostOptions, nameSchema } from '../host/options.js';
 import type { VmOptions } from '../vm/options.js';
 import type { AvailabilitySet } from './placement.js';
 
@@ -11,14 +11,6 @@ export const FAULT_DOMAINS_MAX = 3;
 const FAULT_DOMAINS_DEFAULT = 2;
 const HOSTS_DEFAULT = 5;
 export const HOSTS_MAX = 1000;
-
-export const wholeNumber = (min: number, max: number) => {
-  const expected = `a whole number from ${min} to ${max}`;
-  return z.number(expected).int(expected).min(min, expected).max(max, expected);
-};
-
-const EXPECTED_NAME = 'text of 1 to 64 characters';
-const nameSchema = z.string(EXPECTED_NAME).min(1, EXPECTED_NAME).max(64, EXPECTED_NAME);
 
 const domainFields = {
   updateDomains: wholeNumber(1, UPDATE_DOMAINS_MAX).optional(),

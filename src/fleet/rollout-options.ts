@@ -1,13 +1,13 @@
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { unexpected } from '../base/errors.js';
-import { parseOptions } from '../base/options.js';
+import { parseOptions, wholeNumber } from '../base/options.js';
 import type { Host } from '../host/host.js';
 import { type FreezeSettings, freezeFields } from '../maintenance/freeze-scope.js';
 import { kindOf, locatePatch, type PatchSpec, patchSchema } from '../maintenance/patch-source.js';
 import type { Proof } from '../maintenance/proof.js';
 import type { Vm } from '../vm/vm.js';
-import { HOSTS_MAX, wholeNumber } from './options.js';
+import { HOSTS_MAX } from './options.js';
 import type { VmPlace } from './placement.js';
 import type { Direction } from './rollout-events.js';
 import type { FailurePolicy, PlannedPatch } from './rollout-plan.js';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { StandstillError, show, unexpected } from '../base/errors.js';
 import { EventLog } from '../base/event-log.js';
-import { parseOptions } from '../base/options.js';
+import { parseOptions, wholeNumber } from '../base/options.js';
 import { GIB, MIB, parseBytes } from '../base/units.js';
 import { budgetMsSchema } from '../maintenance/freeze-scope.js';
 import { MetadataServer } from '../scheduled-events/metadata-server.js';
@@ -20,17 +20,13 @@ const SNAPSHOT_BYTES_MAX = 1024 * GIB;
 
 const bytesSchema = z.union([z.number(), z.string()], EXPECTED_BYTES);
 
-export const hostNameSchema = z.string(EXPECTED_NAME).min(1, EXPECTED_NAME).max(64, EXPECTED_NAME);
-
-const domainSchema = (max: number) => {
-  const expected = `a whole number from 0 to ${max}`;
-  return z.number(expected).int(expected).min(0, expected).max(max, expected).optional();
-};
+/** Of a host, and of what a fleet names. */
+export const nameSchema = z.string(EXPECTED_NAME).min(1, EXPECTED_NAME).max(64, EXPECTED_NAME);
 
 const hostOptionsSchema = z.strictObject({
-  name: hostNameSchema.default('host'),
-  updateDomain: domainSchema(19),
-  faultDomain: domainSchema(2),
+  name: nameSchema.default('host'),
+  updateDomain: wholeNumber(0, 19).optional(),
+  faultDomain: wholeNumber(0, 2).optional(),
   log: z.instanceof(EventLog<HostEvent>, { error: 'an EventLog' }).optional(),
   metadata: z.instanceof(MetadataServer, { error: 'a MetadataServer' }).optional(),
   directory: z.string('a path').min(1, 'a path').optional(),

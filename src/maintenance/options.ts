@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { wholeNumber } from '../base/options.js';
 import type { VmSnapshot } from '../snapshot/snapshot.js';
 import type { EmulatedVm } from '../vm/emulated-vm.js';
 import type { Vm } from '../vm/vm.js';
@@ -20,13 +21,12 @@ const EXPECTED_MS = 'milliseconds up to 86400000';
 const DAY_MS = 24 * 3_600_000;
 const HOOK_TIMEOUT_MS_DEFAULT = 10_000;
 const CLOCK_LAG_MS_MAX_DEFAULT = 100;
-const EXPECTED_BIT = 'a whole number from 0 to 7';
 
 const faultSchema = z.strictObject({
   kind: z.literal('flip-bit', "'flip-bit'"),
   vm: z.string('the name of a VM'),
   gpa: z.number(EXPECTED_ADDRESS).int(EXPECTED_ADDRESS).nonnegative(EXPECTED_ADDRESS),
-  bit: z.number(EXPECTED_BIT).int(EXPECTED_BIT).min(0, EXPECTED_BIT).max(7, EXPECTED_BIT),
+  bit: wholeNumber(0, 7),
 });
 
 const isNotifier = (value: unknown) => typeof (value as ImpactNotifier | null)?.announce === 'function';

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isStandstillError } from '../base/errors.js';
+import { onAbort } from '../base/abort.js';
 import { FreezeScope } from './freeze-scope.js';
 import type { MaintenancePlan } from './options.js';
 import { blackoutOf } from './phases.js';
@@ -14,18 +14,13 @@ export interface SecondImpactReport {
 export async function secondImpact(plan: MaintenancePlan, stop: AbortSignal): Promise<SecondImpactReport | null> {
   if (plan.secondImpact === undefined) return null;
   const { afterMs, durationMs } = plan.secondImpact;
-  await sleep(afterMs, undefined, { signal: stop }).catch((error) => {
-    if (!isStandstillError(stop.reason)) throw error;
-    throw stop.reason;
-  });
+  await sleep(afterMs, undefined, { signal: stop }).catch(() => stop.throwIfAborted());
   const targets = plan.targets.filter((vm) => vm.state !== 'closed');
   await using scope = FreezeScope.begin(targets, { ...plan, budgetMs: durationMs }, (records) =>
     plan.journal('maintenance', records),
   );
-  const aborted = () => scope.release();
-  stop.addEventListener('abort', aborted, { once: true });
+  using _release = onAbort(stop, () => scope.release());
   await scope.settled();
-  stop.removeEventListener('abort', aborted);
   const blackouts = scope.records().map((record) => [record.name, blackoutOf(record)] as const);
   return { durationMs, blackoutNs: Object.fromEntries(blackouts) };
 }

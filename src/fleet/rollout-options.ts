@@ -30,6 +30,7 @@ const controlFields = {
 const rolloutSchema = z.strictObject({
   ...controlFields,
   ...freezeFields,
+  budgetMs: freezeFields.budgetMs.unwrap().optional(),
   patches: z.array(patchSchema, 'an array of patches').min(1, 'at least one patch'),
   rollbackPatches: z.array(patchSchema, 'an array of patches').default([]),
   availabilitySets: z.array(z.string('the name of a set'), 'an array of names').min(1, 'at least one name').optional(),
@@ -80,6 +81,8 @@ export interface RolloutControl {
 
 /** The settings of a freeze are those of each host's. */
 export interface RolloutOptions extends RolloutControl, FreezeSettings {
+  /** In milliseconds above 0, up to 24 h. Default: each host's own `budgetMs`. */
+  budgetMs?: number | undefined;
   /**
    * Applied to each host in this order; options of theirs must be JSON. A patch that fails must bear being applied again.
    */

@@ -25,7 +25,9 @@ export interface RolloutStep {
 }
 
 /** What each host's maintenance is done with. */
-export interface MaintenanceSettings extends ParsedFreezeSettings {
+export interface MaintenanceSettings extends Omit<ParsedFreezeSettings, 'budgetMs'> {
+  /** Undefined: each host's own. */
+  readonly budgetMs?: number | undefined;
   readonly proof: Proof;
   readonly check: boolean;
   readonly allowReboot: boolean;

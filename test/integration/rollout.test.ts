@@ -49,6 +49,13 @@ describe('a rollout', () => {
     for (const vm of fleet.vms) await expectToRun(vm);
   });
 
+  it('has the budget of each host, unless it names one', async () => {
+    await using fleet = await runningFleet(1, { hosts: 1, host: { budgetMs: 12_345 } });
+    await fleet.rollout({ patches: [appends()] });
+    await fleet.rollout({ patches: [appends()], budgetMs: 23_456 });
+    expect(ofType(fleet, 'maintenance-begin').map(({ budgetMs }) => budgetMs)).toEqual([12_345, 23_456]);
+  });
+
   it('goes in a given order, and waits between the domains', async () => {
     await using fleet = await runningFleet(3, { hosts: 3, updateDomains: 3 });
     await fleet.rollout({ patches: [appends()], order: [2, 0, 1], pauseBetweenMs: 120 });

@@ -125,7 +125,7 @@ async function measure(
   params: BenchParams,
   { signal }: Interrupt,
 ): Promise<BenchResult> {
-  using progress = showProgress(terminalOf(process.stderr, flags.color).style, true);
+  using progress = showProgress(terminalOf(process.stderr, flags.color).style, true, 'lines');
   let named = '';
   return await runBench({
     cases,

@@ -35,9 +35,13 @@ export interface Progress extends Disposable {
 
 const SILENT: Progress = { say() {}, showShare() {}, onEvent() {}, [Symbol.dispose]() {} };
 
-/** Live progress on standard error, where that is a terminal; nothing elsewhere. Gone when disposed. */
-export function showProgress(style: Style, wanted: boolean): Progress {
-  if (!wanted || process.stderr.isTTY !== true) return SILENT;
+/**
+ * Live progress on standard error, where that is a terminal, gone when disposed; elsewhere nothing, or for work of
+ * minutes, of whose parts a log is to tell, a line for each.
+ */
+export function showProgress(style: Style, wanted: boolean, elsewhere: 'nothing' | 'lines' = 'nothing'): Progress {
+  if (!wanted) return SILENT;
+  if (process.stderr.isTTY !== true) return elsewhere === 'lines' ? lines() : SILENT;
   const update = createLogUpdate(process.stderr, { showCursor: true });
   const startedAtNs = monotonicNs();
   let drawnAtNs = 0n;
@@ -75,5 +79,13 @@ export function showProgress(style: Style, wanted: boolean): Progress {
     [Symbol.dispose]() {
       update.clear();
     },
+  };
+}
+
+function lines(): Progress {
+  const startedAtNs = monotonicNs();
+  return {
+    ...SILENT,
+    say: (text) => void process.stderr.write(`● ${text} ${formatNs(Number(monotonicNs() - startedAtNs))}\n`),
   };
 }

@@ -58,8 +58,10 @@ describe('standstill bench', () => {
 
   it('measures for as long as it is told to', async () => {
     const args = ['bench', '--quick', '--only', 'pause-js', '--memory', '1MiB', '--duration', '1s', '--json'];
-    const { code, stdout } = await standstill(...args);
+    const { code, stdout, stderr } = await standstill(...args);
     expect(code).toBe(0);
+    // No terminal: a line for each part as it begins.
+    expect(stderr).toMatch(/^● the native programs .*\n● pause-js [\d.]+ m?s\n$/);
     const [metric] = benchResultSchema.parse(JSON.parse(stdout)).metrics;
     expect(metric?.params).toEqual({ program: 'page-writer', ramBytes: 2 ** 20 });
     expect(metric?.measurement.rounds.length).toBeGreaterThan(5);

@@ -1,4 +1,5 @@
 import { Prng } from '../base/prng.js';
+import type { MetricDraft } from './case.js';
 import type { BenchReference } from './result-schema.js';
 import type { Series } from './series.js';
 
@@ -16,6 +17,17 @@ export function ratioOf(ours: Series, other: Series): BenchReference['ratio'] {
   if (ratio === null) return null;
   const [low, high] = intervalOf(ours.roundMedians, other.roundMedians) ?? [null, null];
   return { p50: ratio, low, high, confidence: CONFIDENCE };
+}
+
+/** A bandwidth's target: at least this share of the limit's, at the median. Neither met nor missed without one of them. */
+export function shareTarget(
+  share: number,
+  ours: Series,
+  limit: Series,
+  of: string,
+): NonNullable<MetricDraft['target']> {
+  const ratio = divided(ours.summary().percentiles.p50, limit.summary().percentiles.p50);
+  return { text: `≥ ${share * 100} % of ${of}`, met: ratio === null ? null : ratio >= share };
 }
 
 function intervalOf(ours: readonly number[], others: readonly number[]): [number, number] | null {

@@ -1,12 +1,10 @@
 // P7: a digest of all of RAM by reading only what was written since the last one. What a maintenance does inside its
 // freeze, and what a snapshot does whose base was digested. Each is held against a full digest: it must be equal.
-import { formatBytes, GIB, MIB, PAGE_BYTES } from '../../base/units.js';
+import { formatBytes } from '../../base/units.js';
 import type { BenchCase, Side } from '../case.js';
-import { createWriter, dirty, freeSnapshots } from '../guest.js';
+import { createWriter, differentialPlan, dirty, freeSnapshots } from '../guest.js';
 import type { Series } from '../series.js';
 import { timed } from '../wait.js';
-
-const DIRTY_BYTES = 10 * MIB;
 
 function assertEqual(incremental: bigint, { value }: { readonly value: bigint }, what: string): void {
   if (incremental === value) return;
@@ -21,11 +19,7 @@ export const digestIncremental: BenchCase = {
   params: ['memoryBytes', 'dirtyBytes'],
   seconds: 25,
   async run({ addon, limits, quick, params, latencies, inTurns }) {
-    const ramBytes = params.memoryBytes ?? (quick ? 128 * MIB : GIB);
-    const dirtyBytes = params.dirtyBytes ?? DIRTY_BYTES;
-    const pages = Math.ceil(dirtyBytes / PAGE_BYTES);
-    const rounds = quick ? 3 : 20;
-    const perRound = quick ? 10 : 52;
+    const { ramBytes, dirtyBytes, dirtyMib, pages, rounds, perRound } = differentialPlan({ quick, params });
     const inFreeze = latencies();
     const ofSnapshot = latencies();
     const full = latencies();
@@ -71,7 +65,7 @@ export const digestIncremental: BenchCase = {
       side(snapshotOnce, ofSnapshot),
       async ({ warmUp }) => {
         for (let i = 0; i < perRound && limits !== null; i++) {
-          const { elapsedNs } = await limits.ask('read', 1, Math.max(1, Math.round(dirtyBytes / MIB)));
+          const { elapsedNs } = await limits.ask('read', 1, dirtyMib);
           if (!warmUp) reading.record(elapsedNs);
         }
       },

@@ -2,10 +2,9 @@
 import { GIB, MIB } from '../../base/units.js';
 import type { BenchCase, MetricDraft } from '../case.js';
 import { createVm } from '../engine.js';
+import { shareTarget } from '../ratio.js';
 import type { Series } from '../series.js';
 import type { ThroughputSide } from '../throughput.js';
-
-const TARGET_SHARE = 0.8;
 
 export const digest: BenchCase = {
   name: 'digest',
@@ -37,7 +36,7 @@ export const digest: BenchCase = {
         ours: of('digest'),
         limit: { name: 'reading it (vector loads)', series: of('read') },
         peers: [{ name: 'copying it (memcpy, bytes copied)', series: of('copy') }],
-        target: { text: '≥ 80 % of reading', met: reaches(of('digest'), of('read'), TARGET_SHARE) },
+        target: shareTarget(0.8, of('digest'), of('read'), 'reading'),
         details: { backend: crcBackend },
       });
     }
@@ -45,9 +44,3 @@ export const digest: BenchCase = {
     return drafts;
   },
 };
-
-/** Whether the median is at least this share of the limit's; null without one of them. */
-export function reaches(ours: Series, limit: Series, share: number): boolean | null {
-  const [own, most] = [ours, limit].map((series) => series.summary().percentiles.p50);
-  return own === undefined || most === undefined ? null : own / most >= share;
-}

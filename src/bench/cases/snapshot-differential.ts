@@ -1,11 +1,10 @@
 // P10: a snapshot of a halted VM that has written 10 MiB since the last one, from the call to its result: the guest
 // must stand still as long.
-import { formatBytes, GIB, MIB, PAGE_BYTES } from '../../base/units.js';
+import { formatBytes, MIB } from '../../base/units.js';
 import type { BenchCase } from '../case.js';
-import { createWriter, dirty, freeSnapshots } from '../guest.js';
+import { createWriter, differentialPlan, dirty, freeSnapshots } from '../guest.js';
 import { timed } from '../wait.js';
 
-const DIRTY_BYTES = 10 * MIB;
 /** Arming write protection of 1 GiB takes milliseconds. */
 const KERNEL_SAMPLES = 5;
 
@@ -16,11 +15,7 @@ export const snapshotDifferential: BenchCase = {
   params: ['memoryBytes', 'dirtyBytes'],
   seconds: 20,
   async run({ addon, limits, quick, params, latencies, inTurns }) {
-    const ramBytes = params.memoryBytes ?? (quick ? 128 * MIB : GIB);
-    const dirtyBytes = params.dirtyBytes ?? DIRTY_BYTES;
-    const pages = Math.ceil(dirtyBytes / PAGE_BYTES);
-    const rounds = quick ? 3 : 20;
-    const perRound = quick ? 10 : 52;
+    const { ramBytes, dirtyBytes, dirtyMib, pages, rounds, perRound } = differentialPlan({ quick, params });
     const threads = addon.engineInfo().poolThreads;
     const ours = latencies();
     const inTheEngine = latencies();
@@ -41,7 +36,7 @@ export const snapshotDifferential: BenchCase = {
       },
       async ({ warmUp }) => {
         for (let i = 0; i < perRound && limits !== null; i++) {
-          const { elapsedNs } = await limits.ask('copy', threads, Math.max(1, Math.round(dirtyBytes / MIB)));
+          const { elapsedNs } = await limits.ask('copy', threads, dirtyMib);
           if (!warmUp) limit.record(elapsedNs);
         }
       },

@@ -4,10 +4,8 @@ import { formatBytes, MIB, PAGE_BYTES } from '../../base/units.js';
 import type { NativeVm } from '../../native/contract.js';
 import type { BenchCase } from '../case.js';
 import { createWriter, dirty, freeSnapshots } from '../guest.js';
+import { shareTarget } from '../ratio.js';
 import type { Series } from '../series.js';
-import { reaches } from './digest.js';
-
-const TARGET_SHARE = 0.8;
 
 export const snapshotFull: BenchCase = {
   name: 'snapshot-full',
@@ -63,7 +61,7 @@ export const snapshotFull: BenchCase = {
         ...shared,
         ours: warm.ours,
         limit: { name: `memcpy into warm pages, ${threads} threads`, series: warm.limit },
-        target: { text: '≥ 80 % of memcpy', met: reaches(warm.ours, warm.limit, TARGET_SHARE) },
+        target: shareTarget(0.8, warm.ours, warm.limit, 'memcpy'),
       },
       {
         title: `snapshot-full ${formatBytes(ramBytes)} into cold pages`,

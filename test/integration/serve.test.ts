@@ -1,6 +1,9 @@
 // standstill serve and standstill events, as a user has them.
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
@@ -142,6 +145,21 @@ describe('the control endpoint', () => {
       expect(await status({ authorization, host: 'localhost:1' })).toBe(200);
     });
   });
+});
+
+it('an answer of something else than a control endpoint is told without a stack', TIMEOUT, async () => {
+  const server = createServer((_, response) => response.end('<html>hello</html>')).listen(0, '127.0.0.1');
+  try {
+    await once(server, 'listening');
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const end = await runCli(['events', 'state', '--control', url, '--token', 'x']);
+    expect(end).toMatchObject({ exitCode: 1, stdout: '' });
+    expect(end.stderr).toMatch(
+      /^error: Expected the JSON of a control endpoint .*<html>hello.*ERR_CONTROL_REFUSED\)\n$/,
+    );
+  } finally {
+    server.close();
+  }
 });
 
 describe('events watch', () => {

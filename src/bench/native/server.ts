@@ -46,6 +46,8 @@ export class NativeServer<Answers> {
   constructor(path: string) {
     this.#child = spawn(path, [], { stdio: ['pipe', 'pipe', 'inherit'] });
     this.#closed = new Promise((resolve) => this.#child.once('close', () => resolve()));
+    // Of a program that has ended: the end of its answers tells it.
+    this.#child.stdin.on('error', () => {});
     this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
   }
 

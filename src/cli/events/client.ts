@@ -23,10 +23,21 @@ export async function control(
     throw new StandstillError('ERR_CONTROL_REFUSED', `Expected an answer of ${url} but: ${causeOf(error)}`);
   });
   const text = await response.text();
-  const answer: unknown = text === '' ? undefined : JSON.parse(text);
+  const answer: unknown = text === '' ? undefined : jsonOf(text, url);
   if (response.ok) return answer;
   const reason = Reflect.get(Object(answer), 'error') ?? text;
   throw new StandstillError('ERR_CONTROL_REFUSED', `${url} answers ${response.status}: ${reason}`);
+}
+
+function jsonOf(text: string, url: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new StandstillError(
+      'ERR_CONTROL_REFUSED',
+      `Expected the JSON of a control endpoint at ${url} but: ${text.slice(0, 200)}`,
+    );
+  }
 }
 
 /** What a failed fetch is about: "fetch failed" alone says nothing. */

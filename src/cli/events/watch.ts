@@ -32,6 +32,8 @@ interface WireDocument {
 }
 
 const EVENTS_PATH = '/metadata/scheduledevents';
+/** The cloud's first answer may take two minutes. */
+const ANSWER_TIMEOUT_MS = 180_000;
 
 /** `standstill events watch`: a small client of a metadata service, ours or the cloud's. */
 export const watchCommand = (leave: Leave): Command =>
@@ -96,7 +98,7 @@ async function read(
   signal: AbortSignal,
 ): Promise<{ document: WireDocument; etag: string | undefined } | undefined> {
   const headers = { Metadata: 'true', ...(etag !== undefined && { 'If-None-Match': etag }) };
-  const response = await fetch(url, { headers, signal });
+  const response = await fetch(url, { headers, signal: inTime(signal) });
   const body = await response.text();
   if (response.status === 304) return undefined;
   if (!response.ok) throw new StandstillError('ERR_CONTROL_REFUSED', `${url} answers ${response.status}: ${body}`);
@@ -107,10 +109,12 @@ async function acknowledge(url: URL, { Events }: WireDocument, signal: AbortSign
   const scheduled = Events.filter(({ EventStatus }) => EventStatus === 'Scheduled');
   if (scheduled.length === 0) return;
   const body = JSON.stringify({ StartRequests: scheduled.map(({ EventId }) => ({ EventId })) });
-  const response = await fetch(url, { method: 'POST', headers: { Metadata: 'true' }, body, signal });
+  const response = await fetch(url, { method: 'POST', headers: { Metadata: 'true' }, body, signal: inTime(signal) });
   if (response.ok) return;
   throw new StandstillError('ERR_CONTROL_REFUSED', `${url} answers ${response.status}: ${await response.text()}`);
 }
+
+const inTime = (signal: AbortSignal): AbortSignal => AbortSignal.any([signal, AbortSignal.timeout(ANSWER_TIMEOUT_MS)]);
 
 function render({ DocumentIncarnation, Events }: WireDocument, style: Style): string {
   const head = `${style.dim(new Date().toISOString())}  ${style.bold(`document ${DocumentIncarnation}`)}`;

@@ -124,15 +124,13 @@ async function rollOut(
   flags: RolloutFlags,
   signal: AbortSignal,
 ): Promise<RolloutReport> {
-  const print = (json: object, text: () => string) =>
-    process.stdout.write(flags.json ? `${JSON.stringify(json, null, 2)}\n` : `\n${text()}\n\n`);
   const terminal = terminalOf(process.stdout, flags.color);
   const report = await (async () => {
     using progress = showProgress(terminalOf(process.stderr, flags.color).style, flags.json !== true);
     progress.say(`creating ${plan.vms.length} VMs`);
     await populate(fleet, plan, signal);
     const placement = placementOf(fleet, fleet.planSteps(plan.rollout));
-    if (!flags.json) print({}, () => renderPlacement(placement, terminal));
+    if (!flags.json) process.stdout.write(`\n${renderPlacement(placement, terminal)}\n\n`);
     if (plan.isDemo) await Promise.all(fleet.hosts.map((host) => writeComponents(host.directory, flags.seed)));
     progress.say('the VMs run');
     await sleep(plan.durationMs, undefined, { signal }).catch(() => signal.throwIfAborted());
@@ -141,7 +139,8 @@ async function rollOut(
     if (plan.resume === null) return await fleet.rollout({ ...plan.rollout, ...control });
     return await fleet.resumeRollout({ ...control, direction: plan.resume === 'as it was' ? undefined : plan.resume });
   })();
-  print({ placement: fleet.placement, report }, () => renderRollout(report, terminal));
+  const json = { placement: fleet.placement, report };
+  process.stdout.write(flags.json ? `${JSON.stringify(json, null, 2)}\n` : `\n${renderRollout(report, terminal)}\n\n`);
   return report;
 }
 

@@ -1,6 +1,6 @@
 import semver from 'semver';
 import { z } from 'zod';
-import { StandstillError } from '../base/errors.js';
+import { messageOf, StandstillError } from '../base/errors.js';
 import { parseOptions } from '../base/options.js';
 
 /** What applying a patch does to the VMs: nothing, a freeze that preserves their memory, or the loss of their memory. */
@@ -75,7 +75,7 @@ export function parseManifest(value: unknown, what: string): BundleManifest {
   try {
     manifest = parseOptions(manifestSchema, value, `the manifest of ${what}`);
   } catch (error) {
-    throw new StandstillError('ERR_BUNDLE_INVALID', error instanceof Error ? error.message : String(error));
+    throw new StandstillError('ERR_BUNDLE_INVALID', messageOf(error));
   }
   assertDistinctPaths(manifest.files, what);
   return manifest;

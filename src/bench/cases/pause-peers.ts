@@ -3,6 +3,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { messageOf } from '../../base/errors.js';
 import { MIB } from '../../base/units.js';
 import type { BenchCase, ReferenceDraft, Side } from '../case.js';
 import { createVm, HANDSHAKE_TIMEOUT_NS } from '../engine.js';
@@ -26,8 +27,6 @@ const PEERS: readonly Peer[] = [
   { name: 'cgroup v1 freezer → FROZEN', ask: 'freezer-v1', differs: A_PROCESS },
 ];
 
-const reasonOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
-
 /** A side that is left out from the first refusal on, with a note. */
 function sideOf(peer: Peer, limits: LimitsServer, samples: number, series: Series, notes: string[]): Side {
   let isRefused = false;
@@ -38,7 +37,7 @@ function sideOf(peer: Peer, limits: LimitsServer, samples: number, series: Serie
       if (!warmUp) series.recordAll(haltNs);
     } catch (error) {
       isRefused = true;
-      notes.push(`${peer.name} was not measured: ${reasonOf(error)}`);
+      notes.push(`${peer.name} was not measured: ${messageOf(error)}`);
     }
   };
 }

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { messageOf } from '../../base/errors.js';
 import { formatBytes, MIB, PAGE_BYTES } from '../../base/units.js';
 import { Host } from '../../host/host.js';
 import { VmSnapshot } from '../../snapshot/snapshot.js';
@@ -96,7 +97,7 @@ async function measureTheirs(qemu: Qemu, path: string, record: Record, refused: 
       record('liveTotal', await migrate(qemu, path));
       record('livePaused', await qemu.standstillNs());
     } catch (error) {
-      refused.set('background-snapshot', error instanceof Error ? error.message : String(error));
+      refused.set('background-snapshot', messageOf(error));
     }
   }
   await setBackground(qemu, false);

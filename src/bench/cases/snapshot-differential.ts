@@ -1,5 +1,6 @@
 // P10: a snapshot of a halted VM that has written 10 MiB since the last one, from the call to its result: the guest
 // must stand still as long.
+import { messageOf } from '../../base/errors.js';
 import { formatBytes, MIB } from '../../base/units.js';
 import type { BenchCase } from '../case.js';
 import { createWriter, differentialPlan, dirty, freeSnapshots } from '../guest.js';
@@ -48,7 +49,7 @@ export const snapshotDifferential: BenchCase = {
           kernel.fault.recordAll(answer.faultNs);
           kernel.tracking.recordAll(answer.armNs.map((ns, i) => ns + (answer.scanNs[i] ?? 0)));
         } catch (error) {
-          refused = error instanceof Error ? error.message : String(error);
+          refused = messageOf(error);
         }
       },
     ]);

@@ -44,7 +44,7 @@ export async function storeIo<T>(what: string, work: () => T | Promise<T>): Prom
   }
 }
 
-export function asStoreError(what: string, error: unknown): unknown {
+function asStoreError(what: string, error: unknown): unknown {
   if (isStandstillError(error) || !(error instanceof Error && 'code' in error)) return error;
   const message = `Expected a component store that can be written for ${what} but received ${messageOf(error)}`;
   return new StandstillError('ERR_STORE_IO', message, { cause: error });

@@ -41,7 +41,7 @@ export function generateKeyPair(): KeyPairPem {
   };
 }
 
-export function keyIdOf(key: KeyObject): string {
+function keyIdOf(key: KeyObject): string {
   const der = key.export({ type: 'spki', format: 'der' });
   return createHash('sha256').update(der).digest('hex').slice(0, KEY_ID_DIGITS);
 }

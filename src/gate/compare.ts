@@ -85,7 +85,7 @@ export function compareResults(history: readonly Result[], head: Result, minEffe
   };
 }
 
-export function machineWarnings(history: readonly Result[], head: Result): string[] {
+function machineWarnings(history: readonly Result[], head: Result): string[] {
   const isForeign = history.some(
     ({ machine }) => machine !== null && head.machine !== null && machine !== head.machine,
   );

@@ -15,13 +15,13 @@ export interface HostPatch {
 }
 
 /** A module of the user's, loaded before: it works on the host's folder as it likes. */
-export function modulePatch(planned: PatchPlan, source: PatchSource, session: PatchSession): HostPatch {
+function modulePatch(planned: PatchPlan, source: PatchSource, session: PatchSession): HostPatch {
   const { name, impact } = planned;
   return { planned, name, impact, run: (_, control) => session.run(source, control) };
 }
 
 /** A bundle, staged before, or a rollback: it makes a component's other version current. */
-export function bundlePatch(planned: PatchPlan, component: string, update: UpdateSession): HostPatch {
+function bundlePatch(planned: PatchPlan, component: string, update: UpdateSession): HostPatch {
   const { name, impact } = planned;
   return { planned, name, impact, run: (generation, control) => update.switch(component, generation, control) };
 }

@@ -7,6 +7,7 @@
 #include "engine/vm_operation.h"
 #include "port/clock.h"
 #include "port/memory.h"
+#include "port/thread.h"
 #include "snapshot/saved_pages.h"
 #include "util/check.h"
 
@@ -16,13 +17,14 @@ namespace {
 // How many pages more than are dirty now the guest may touch before a live copy has begun.
 constexpr uint64_t kMarginPages = 1024;
 constexpr uint64_t kMarginShare = 8;
-// How long the copy waits for the guest's own stamp; a guest that wakes later has it by its end.
+// How long the copy waits for the guest to run again. Where both have one CPU, the guest goes first:
+// else it would stand still until the copy is done.
 constexpr int64_t kResumeStampNs = 200'000;
 
 int64_t ResumeStampOrZero(const GuestThread& guest) {
   const int64_t until_ns = HostMonotonicNs() + kResumeStampNs;
   int64_t at_ns;
-  while ((at_ns = guest.resumed_at_ns()) == 0 && HostMonotonicNs() < until_ns) CpuRelax();
+  while ((at_ns = guest.resumed_at_ns()) == 0 && HostMonotonicNs() < until_ns) YieldCpu();
   return at_ns;
 }
 

@@ -68,6 +68,10 @@ void UsePreciseTimers() {
   prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
 }
 
+void YieldCpu() {
+  sched_yield();
+}
+
 unsigned CpuCount() {
   cpu_set_t allowed;
   if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0) return 1;

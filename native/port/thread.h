@@ -32,6 +32,9 @@ class Thread {
 // The kernel may otherwise delay this thread's timed waits by 50 µs to save wake-ups.
 void UsePreciseTimers();
 
+// Lets another thread that waits for this CPU go first.
+void YieldCpu();
+
 unsigned CpuCount();  // those this process may run on, at least 1
 
 }  // namespace standstill

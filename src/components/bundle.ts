@@ -1,7 +1,7 @@
 import { createHash, type KeyObject } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import { Header, Pack, ReadEntry } from 'tar';
@@ -183,7 +183,7 @@ export async function describeFolder(folder: string): Promise<BundleFile[]> {
   for (const entry of entries) {
     if (entry.isDirectory()) continue;
     const absolute = join(entry.parentPath, entry.name);
-    const path = absolute.slice(resolve(folder).length + 1);
+    const path = relative(folder, absolute);
     if (!entry.isFile()) throw invalid(folder, 'a folder of regular files', `${show(path)} is none`);
     if (!isSafePath(path)) throw invalid(folder, 'plain file names', `received ${show(path)}`);
     const { size, mode } = await stat(absolute);

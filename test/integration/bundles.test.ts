@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { checkBundle, createBundle, generateKeyPair, readBundleHead, readKey, signBundle } from 'standstill';
 import type { HeaderData } from 'tar';
@@ -62,6 +62,15 @@ describe('a bundle', () => {
     [{ duration: 5 }, 'ERR_UNKNOWN_OPTION'],
   ])('is not made of %j', async (options, code) => {
     await expect(workshop.bundle(options as object)).rejects.toMatchObject({ code });
+  });
+
+  it('is made of a folder whatever its path is like: relative, or with a slash behind it', async () => {
+    const [whole, made] = [await workshop.bundle(), join(workshop.path, 'made.tar.gz')];
+    const key = await readKey(workshop.keys.privateKey, 'private');
+    for (const folder of [relative('.', workshop.folder()), `${workshop.folder()}/`]) {
+      await createBundle(folder, made, BUNDLE, key);
+      expect(readFileSync(made).equals(readFileSync(whole))).toBe(true);
+    }
   });
 
   it('is not made of links', async () => {

@@ -85,7 +85,29 @@ it('tells usage errors from failures, without a stack', () =>
     expect([exitCode, stderr.includes('ERR_KEY_INVALID'), stderr.includes('    at ')]).toEqual([2, true, false]);
     expect((await runCli(['patch', 'verify', path('patch.tar.gz')])).exitCode).toBe(2);
     const again = await runCli(['patch', 'keygen', '--out', path('vendor')]);
-    expect([again.exitCode, again.stderr]).toEqual([1, expect.stringMatching(/^error: EEXIST.*\n$/)]);
+    expect([again.exitCode, again.stderr]).toEqual([
+      2,
+      expect.stringMatching(/^error: Expected a name that no key has/),
+    ]);
     expect((await runCli(['patch', 'create', '--impact', 'some'])).exitCode).toBe(2);
     expect((await runCli(['patch', '--help'])).stdout).toMatch(/keygen.*create.*sign.*inspect.*verify/s);
+  }));
+
+// A bug: of a folder named by a relative path, file names were cut by the length of the absolute one.
+it('takes relative paths, as the README has them', () =>
+  withBundle(async (_, { path: cwd }) => {
+    const made = [
+      'patch',
+      'create',
+      ...DESCRIPTION,
+      '--files',
+      './files',
+      '--key',
+      'vendor.key.pem',
+      '--out',
+      'own.tar.gz',
+    ];
+    expect(await runCli(made, {}, cwd)).toMatchObject({ exitCode: 0, stderr: '' });
+    const shown = await runCli(['patch', 'inspect', 'own.tar.gz', '--json'], {}, cwd);
+    expect(json(shown.stdout).manifest.files).toMatchObject([{ path: 'agent' }]);
   }));

@@ -82,7 +82,8 @@ async function watch(text: string, flags: WatchFlags, leave: Leave): Promise<voi
     } catch (error) {
       if (interrupt.signal.aborted) break;
       const failure = causeOf(error);
-      if (failure !== lastFailure) process.stderr.write(`${failure}\n`);
+      if (failure !== lastFailure)
+        process.stderr.write(`${url.origin}: ${failure}${flags.once ? '' : '; asking again'}\n`);
       lastFailure = failure;
       if (flags.once) return await leave(EXIT_NOT_OK, 0);
     }

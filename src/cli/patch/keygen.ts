@@ -1,5 +1,7 @@
+import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
+import { unexpected } from '../../base/errors.js';
 import { generateKeyPair } from '../../components/keys.js';
 import type { Leave } from '../leave.js';
 import { type Outcome, type OutputFlags, perform, withOutputFlags } from '../perform.js';
@@ -19,6 +21,8 @@ export const keygenCommand = (leave: Leave): Command =>
 async function keygen({ out }: KeygenFlags): Promise<Outcome> {
   const { keyId, privateKey, publicKey } = generateKeyPair();
   const paths = { privateKey: `${out}.key.pem`, publicKey: `${out}.pub.pem` };
+  const taken = Object.values(paths).find(existsSync);
+  if (taken !== undefined) throw unexpected('ERR_INVALID_OPTION', 'a name that no key has yet', '--out', taken);
   await writeFile(paths.privateKey, privateKey, { flag: 'wx', mode: 0o600 });
   await writeFile(paths.publicKey, publicKey, { flag: 'wx', mode: 0o644 });
   const json = { schemaVersion: 1, keyId, ...paths };

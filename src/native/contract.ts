@@ -375,6 +375,7 @@ export interface NativeFreeze {
   token(): number;
   /** Resolves when every VM runs again (or was left halted) and its clock is synchronised, whoever released it. */
   settled(): Promise<void>;
+  /** In the order in which the VMs were given. */
   records(): NativeFreezeRecord[];
 }
 

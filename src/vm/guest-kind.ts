@@ -1,17 +1,8 @@
-import type { NativeFreezeOptions, NativeFreezeRecord } from '../native/contract.js';
+import type { NativeFreeze, NativeFreezeOptions } from '../native/contract.js';
 import type { Vm } from './vm.js';
 
-/** Guests of one kind that stand still together. Each member means what it means of the engine's freeze. */
-export interface FrozenGuests {
-  release(): void;
-  remainingNs(): number;
-  readonly released: boolean;
-  /** 0 where none of the guests is the engine's, so that its fence does not know the freeze. */
-  token(): number;
-  settled(): Promise<void>;
-  /** In the order in which the guests were given. */
-  records(): NativeFreezeRecord[];
-}
+/** Guests that stand still together, as the engine's do. `token` is 0 where none of them is the engine's. */
+export type FrozenGuests = NativeFreeze;
 
 /** What is common to all guests that are frozen alike: the engine's own, or processes. */
 export interface GuestKind {

@@ -109,13 +109,9 @@ export type { ProcessEnding } from './process/guest.js';
 export type { LogLine } from './process/log-tail.js';
 export type { MemoryDifference, ProcessMemoryImage } from './process/memory-image.js';
 export { FREEZERS, type Freezer, type ProcessVmOptions, type Readiness } from './process/options.js';
-export type { ProcessFreeze } from './process/process-freeze.js';
-export {
-  type ProcessFreezeOptions,
-  type ProcessStats,
-  ProcessVm,
-  type TerminateOptions,
-} from './process/process-vm.js';
+export type { ProcessFreeze, ProcessFreezeOptions } from './process/process-freeze.js';
+export type { ProcessStats } from './process/process-stats.js';
+export { ProcessVm, type TerminateOptions } from './process/process-vm.js';
 export type { ChosenFreezer } from './process/supervisor.js';
 export type { Announcement } from './scheduled-events/announcement.js';
 export { type ControlOptions, ControlServer } from './scheduled-events/control-server.js';

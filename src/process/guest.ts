@@ -61,14 +61,13 @@ export class ProcessGuest {
 
   /** What the supervisor knows; undefined once closed. A supervisor that somebody has killed took its guest with it. */
   look(): NativeSupervisorReply | undefined {
-    if (this.#closed) return undefined;
-    try {
-      this.#last = this.#supervisor.ask('status');
-    } catch (error) {
-      if (!isStandstillError(error, 'ERR_SUPERVISOR_LOST')) throw error;
-      this.#last = { ...this.#last, life: 'ended', frozen: false, exitCode: 0, exitSignal: 9 };
-    }
-    return this.#last;
+    return this.#closed ? undefined : this.#status();
+  }
+
+  /** As `look`, and ERR_VM_CLOSED once closed. */
+  reply(): NativeSupervisorReply {
+    this.assertOpen();
+    return this.#status();
   }
 
   onEvent(listener: (event: SupervisorEvent) => void): Disposable {
@@ -105,9 +104,8 @@ export class ProcessGuest {
   }
 
   assertAlive(): void {
-    const reply = this.look();
-    this.assertOpen();
-    if (reply?.life === 'ended') throw this.endedError(reply);
+    const reply = this.reply();
+    if (reply.life === 'ended') throw this.endedError(reply);
   }
 
   /** Throws ERR_PROCESS_SPAWN, ERR_FREEZER_UNAVAILABLE, ERR_VM_ALREADY_STARTED. */
@@ -190,6 +188,16 @@ export class ProcessGuest {
   async outputArrived(): Promise<void> {
     await nextTurn();
     await nextTurn();
+  }
+
+  #status(): NativeSupervisorReply {
+    try {
+      this.#last = this.#supervisor.ask('status');
+    } catch (error) {
+      if (!isStandstillError(error, 'ERR_SUPERVISOR_LOST')) throw error;
+      this.#last = { ...this.#last, life: 'ended', frozen: false, exitCode: 0, exitSignal: 9 };
+    }
+    return this.#last;
   }
 
   #freezeError(reply: NativeSupervisorReply, handshakeTimeoutNs: number): StandstillError {

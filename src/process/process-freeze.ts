@@ -1,13 +1,32 @@
+import { z } from 'zod';
 import { monotonicNs } from '../base/clock.js';
-import type { NativeFreezeRecord, ResumedBy } from '../native/contract.js';
+import { parseOptions } from '../base/options.js';
+import { NS_PER_MS } from '../base/units.js';
+import type { NativeFreezeOptions, NativeFreezeRecord, ResumedBy } from '../native/contract.js';
 import type { NativeSupervisorReply } from '../native/process-contract.js';
+import { HANDSHAKE_TIMEOUT_MS_DEFAULT, timeoutMsSchema } from '../vm/emulated-vm.js';
 import type { FrozenGuests } from '../vm/guest-kind.js';
 import type { ProcessGuest } from './guest.js';
 
-export interface ProcessFreezeTerms {
-  /** From the request to the thaw by the supervisor, whatever this process is doing. */
-  readonly budgetNs: number;
-  readonly handshakeTimeoutNs: number;
+const EXPECTED_BUDGET = 'milliseconds above 0, up to 86400000';
+const freezeOptionsSchema = z.strictObject({
+  budgetMs: z.number(EXPECTED_BUDGET).positive(EXPECTED_BUDGET).max(86_400_000, EXPECTED_BUDGET).default(30_000),
+  handshakeTimeoutMs: timeoutMsSchema.default(HANDSHAKE_TIMEOUT_MS_DEFAULT),
+});
+
+export interface ProcessFreezeOptions {
+  /** From the request on, in milliseconds above 0, up to 24 h. Default 30,000. */
+  budgetMs?: number | undefined;
+  /** How long to wait for every task to be frozen, in milliseconds. Default 1,000. */
+  handshakeTimeoutMs?: number | undefined;
+}
+
+/** The budget is kept by the supervisors; the clocks of a process are the host's. */
+type ProcessFreezeTerms = Pick<NativeFreezeOptions, 'budgetNs' | 'handshakeTimeoutNs'>;
+
+export function parseFreezeTerms(options: ProcessFreezeOptions): ProcessFreezeTerms {
+  const { budgetMs, handshakeTimeoutMs } = parseOptions(freezeOptionsSchema, options, 'a freeze');
+  return { budgetNs: budgetMs * NS_PER_MS, handshakeTimeoutNs: handshakeTimeoutMs * NS_PER_MS };
 }
 
 interface Frozen {

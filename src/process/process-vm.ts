@@ -1,18 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { monotonicNs } from '../base/clock.js';
-import { StandstillError } from '../base/errors.js';
+import { isStandstillError, StandstillError } from '../base/errors.js';
 import { parseOptions } from '../base/options.js';
 import { type ProgressOptions, progressFields } from '../base/progress.js';
-import { KIB, NS_PER_MS } from '../base/units.js';
+import { NS_PER_MS } from '../base/units.js';
 import type { VmState } from '../native/contract.js';
-import type { NativeSupervisorReply } from '../native/process-contract.js';
 import { HANDSHAKE_TIMEOUT_MS_DEFAULT, timeoutMsSchema, vmObserver } from '../vm/emulated-vm.js';
 import type { VmEvent } from '../vm/events.js';
 import { type GuestKind, guestKind } from '../vm/guest-kind.js';
-import type { MemoryDigest, PauseLatency, PauseOptions, Vm, VmStats } from '../vm/vm.js';
+import type { MemoryDigest, PauseLatency, PauseOptions, Vm } from '../vm/vm.js';
 import { type ClockGuarantees, PROCESS_CLOCKS } from './guarantees.js';
 import { endingOf, type ProcessEnding, ProcessGuest } from './guest.js';
 import type { LogLine } from './log-tail.js';
@@ -24,16 +22,12 @@ import {
   type ProcessVmOptions,
   parseProcessVmOptions,
 } from './options.js';
-import { ProcessFreeze } from './process-freeze.js';
+import { ProcessFreeze, type ProcessFreezeOptions, parseFreezeTerms } from './process-freeze.js';
+import { type ProcessStats, residentBytesOf, statsOf } from './process-stats.js';
 import { untilReady } from './readiness.js';
 import type { ChosenFreezer } from './supervisor.js';
 
 const pauseOptionsSchema = z.strictObject({ timeoutMs: timeoutMsSchema.default(HANDSHAKE_TIMEOUT_MS_DEFAULT) });
-const EXPECTED_BUDGET = 'milliseconds above 0, up to 86400000';
-const freezeOptionsSchema = z.strictObject({
-  budgetMs: z.number(EXPECTED_BUDGET).positive(EXPECTED_BUDGET).max(86_400_000, EXPECTED_BUDGET).default(30_000),
-  handshakeTimeoutMs: timeoutMsSchema.default(HANDSHAKE_TIMEOUT_MS_DEFAULT),
-});
 const readyOptionsSchema = z.strictObject({ signal: progressFields.signal });
 const terminateOptionsSchema = z.strictObject({ graceMs: graceMsSchema.default(GRACE_MS_DEFAULT) });
 const progressSchema = z.strictObject(progressFields);
@@ -49,31 +43,6 @@ const PROCESS: GuestKind = {
       terms,
     ),
 };
-
-/** What a process guest is doing. Of what only an emulated guest has, steps and epochs among them, the values are 0. */
-export interface ProcessStats extends VmStats {
-  /** Of the command that was started; 0 before. */
-  readonly pid: number;
-  readonly processes: number;
-  readonly threads: number;
-  /** Processor time of all living tasks. It stands still while the guest is frozen. */
-  readonly cpuTimeNs: number;
-  readonly residentBytes: number;
-  /** The command has ended and left descendants, which are the guest since. */
-  readonly daemonised: boolean;
-  /** Descendants that somebody has moved out of the group: no freeze reaches them. */
-  readonly outsideGroup: number;
-  readonly restarts: number;
-  /** How the guest ended; null where it lives, or was never started. */
-  readonly ending: ProcessEnding | null;
-}
-
-export interface ProcessFreezeOptions {
-  /** From the request on, in milliseconds above 0, up to 24 h. Default 30,000. */
-  budgetMs?: number | undefined;
-  /** How long to wait for every task to be frozen, in milliseconds. Default 1,000. */
-  handshakeTimeoutMs?: number | undefined;
-}
 
 export interface TerminateOptions {
   /** From SIGTERM to SIGKILL, in milliseconds, 0 to 600,000. Default 10,000. */
@@ -166,26 +135,11 @@ export class ProcessVm implements Vm {
    */
   async ready(options: { signal?: AbortSignal | undefined } = {}): Promise<void> {
     const { signal } = parseOptions(readyOptionsSchema, options, 'ready');
-    this[processGuest].assertOpen();
     this.#assertStarted();
-    const stop = new AbortController();
-    const { readyTimeoutMs, ready } = this.#options;
-    const timer = setTimeout(() => stop.abort(this.#notReady()), readyTimeoutMs);
-    const onAbort = () => stop.abort(new StandstillError('ERR_ABORTED', 'The wait for a guest was aborted'));
-    signal?.addEventListener('abort', onAbort, { once: true });
-    if (signal?.aborted) onAbort();
-    using _ended = this[processGuest].onEvent(({ event }) => {
-      if (event === 'gone' || event === 'lost') stop.abort(undefined);
-    });
     try {
-      if (this.#reply().life === 'ended') stop.abort(undefined);
-      if (ready !== undefined) await untilReady(ready, this[processGuest].log, stop.signal);
-      stop.signal.throwIfAborted();
+      await untilReady(this[processGuest], this.#options, signal);
     } catch (error) {
-      throw stop.signal.reason instanceof StandstillError ? stop.signal.reason : await this.#endedOr(error);
-    } finally {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', onAbort);
+      throw isStandstillError(error, 'ERR_PROCESS_ENDED') ? (this.#restartFailure ?? error) : error;
     }
   }
 
@@ -212,7 +166,7 @@ export class ProcessVm implements Vm {
     guest.assertFree();
     this.#assertStarted();
     guest.assertAlive();
-    const { frozen, generation } = this.#reply();
+    const { frozen, generation } = this[processGuest].reply();
     guest.thaw(generation);
     if (frozen) this.#tell('vm-resumed');
   }
@@ -234,41 +188,12 @@ export class ProcessVm implements Vm {
    * doing. Throws as `pause` does, and ERR_BUSY inside another freeze.
    */
   freeze(options: ProcessFreezeOptions = {}): ProcessFreeze {
-    const { budgetMs, handshakeTimeoutMs } = parseOptions(freezeOptionsSchema, options, 'a freeze');
-    const terms = { budgetNs: budgetMs * NS_PER_MS, handshakeTimeoutNs: handshakeTimeoutMs * NS_PER_MS };
-    return ProcessFreeze.begin([this[processGuest]], terms);
+    return ProcessFreeze.begin([this[processGuest]], parseFreezeTerms(options));
   }
 
   /** It walks over the processes of the guest: some tens of microseconds for each. */
   stats(): ProcessStats {
-    const reply = this[processGuest].members();
-    const hostNs = monotonicNs();
-    const usage = usageOf(reply.pids);
-    return {
-      state: this.state,
-      steps: 0,
-      epoch: 0,
-      foldedEpoch: 0,
-      dirtyPages: 0,
-      dirtyPagesTotal: 0,
-      fault: null,
-      ticker: null,
-      // The guest reads the clocks of the host.
-      clock: {
-        guestMonotonicNs: Number(hostNs),
-        guestWallNs: BigInt(Date.now()) * BigInt(NS_PER_MS),
-        lagNs: 0,
-        pausedTotalNs: 0,
-      },
-      pid: reply.pid,
-      processes: reply.pids.length,
-      ...usage,
-      residentBytes: residentBytesOf(reply.pids),
-      daemonised: reply.daemonised,
-      outsideGroup: reply.outsideGroup,
-      restarts: this.#restarts,
-      ending: reply.life === 'ended' ? endingOf(reply) : null,
-    };
+    return statsOf(this[processGuest], this.#restarts);
   }
 
   /** The last lines that the guest wrote, 20 unless told, of the 1,000 that are kept. */
@@ -383,34 +308,15 @@ export class ProcessVm implements Vm {
     return new StandstillError('ERR_NOT_SUPPORTED', message);
   }
 
-  #reply(): NativeSupervisorReply {
-    this[processGuest].assertOpen();
-    const reply = this[processGuest].look();
-    if (reply !== undefined) return reply;
-    throw new StandstillError('ERR_VM_CLOSED', `Expected an open VM for '${this.name}' but it is closed`);
-  }
-
   #assertStarted(): void {
-    const reply = this.#reply();
+    const reply = this[processGuest].reply();
     if (reply.life === 'not-started') throw this[processGuest].endedError(reply);
-  }
-
-  #notReady(): StandstillError {
-    const { readyTimeoutMs } = this.#options;
-    const message = `Expected VM '${this.name}' to be ready within ${readyTimeoutMs} ms but it is not${this[processGuest].tail()}`;
-    return new StandstillError('ERR_PROCESS_NOT_READY', message);
-  }
-
-  async #endedOr(error: unknown): Promise<unknown> {
-    await this[processGuest].outputArrived();
-    const reply = this.#reply();
-    return reply.life === 'ended' ? (this.#restartFailure ?? this[processGuest].endedError(reply)) : error;
   }
 
   #restart(): void {
     const { restart, restartLimit } = this.#options;
     if (this.#ending || restart === 'never' || this.#restarts >= restartLimit) return;
-    const { exitCode, exitSignal } = this.#reply();
+    const { exitCode, exitSignal } = this[processGuest].reply();
     if (restart === 'on-failure' && exitCode === 0 && exitSignal === 0) return;
     this.#restarts += 1;
     try {
@@ -419,30 +325,4 @@ export class ProcessVm implements Vm {
       this.#restartFailure = error;
     }
   }
-}
-
-/** Of what has ended meanwhile, nothing. */
-function readProc(pid: number, file: string): string {
-  try {
-    return readFileSync(`/proc/${pid}/${file}`, 'utf8');
-  } catch {
-    return '';
-  }
-}
-
-const residentBytesOf = (pids: readonly number[]): number =>
-  pids.reduce((sum, pid) => sum + Number(/^VmRSS:\s+(\d+) kB$/m.exec(readProc(pid, 'status'))?.[1] ?? 0) * KIB, 0);
-
-const TICK_NS = 10_000_000;
-
-/** utime and stime, in ticks of 10 ms, are the 12th and 13th field behind the name, the number of threads the 18th. */
-function usageOf(pids: readonly number[]): { threads: number; cpuTimeNs: number } {
-  const usage = { threads: 0, cpuTimeNs: 0 };
-  for (const pid of pids) {
-    const stat = readProc(pid, 'stat');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    usage.cpuTimeNs += (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) * TICK_NS;
-    usage.threads += Number(fields[17] ?? 0);
-  }
-  return usage;
 }

@@ -1,13 +1,55 @@
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { StandstillError } from '../base/errors.js';
+import type { ProcessGuest } from './guest.js';
 import type { LogTail } from './log-tail.js';
-import type { Readiness } from './options.js';
+import type { ParsedProcessVmOptions, Readiness } from './options.js';
 
 const PROBE_INTERVAL_MS = 25;
 const PROBE_TIMEOUT_MS = 2000;
 
-/** Resolves when the guest is ready; rejects with the signal's reason. */
-export async function untilReady(ready: Readiness, log: LogTail, signal: AbortSignal): Promise<void> {
+/**
+ * Resolves when a guest that has been started is ready. Rejects with ERR_PROCESS_NOT_READY, ERR_PROCESS_ENDED (with the
+ * end of its output), ERR_VM_CLOSED, ERR_ABORTED.
+ */
+export async function untilReady(
+  guest: ProcessGuest,
+  { ready, readyTimeoutMs }: Pick<ParsedProcessVmOptions, 'ready' | 'readyTimeoutMs'>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const stop = new AbortController();
+  const timer = setTimeout(() => stop.abort(notReady(guest, readyTimeoutMs)), readyTimeoutMs);
+  const onAbort = () => stop.abort(new StandstillError('ERR_ABORTED', 'The wait for a guest was aborted'));
+  signal?.addEventListener('abort', onAbort, { once: true });
+  if (signal?.aborted) onAbort();
+  using _ended = guest.onEvent(({ event }) => {
+    if (event === 'gone' || event === 'lost') stop.abort(undefined);
+  });
+  try {
+    if (guest.look()?.life !== 'alive') stop.abort(undefined);
+    if (ready !== undefined) await untilSign(ready, guest.log, stop.signal);
+    stop.signal.throwIfAborted();
+  } catch (error) {
+    throw stop.signal.reason instanceof StandstillError ? stop.signal.reason : await endedOr(guest, error);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', onAbort);
+  }
+}
+
+function notReady(guest: ProcessGuest, readyTimeoutMs: number): StandstillError {
+  const message = `Expected VM '${guest.name}' to be ready within ${readyTimeoutMs} ms but it is not${guest.tail()}`;
+  return new StandstillError('ERR_PROCESS_NOT_READY', message);
+}
+
+async function endedOr(guest: ProcessGuest, error: unknown): Promise<unknown> {
+  await guest.outputArrived();
+  const reply = guest.reply();
+  return reply.life === 'ended' ? guest.endedError(reply) : error;
+}
+
+/** Rejects with the signal's reason. */
+async function untilSign(ready: Readiness, log: LogTail, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
   if ('line' in ready) return await untilLine(ready.line, log, signal);
   const probe = 'port' in ready ? () => accepts(ready.port, ready.host ?? '127.0.0.1') : () => answers(ready.http);

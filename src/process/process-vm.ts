@@ -77,6 +77,7 @@ export class ProcessVm implements Vm {
   #restarts = 0;
   #restartFailure: unknown;
   #ending = false;
+  #isEndNoted = false;
 
   private constructor(options: ParsedProcessVmOptions, guest: ProcessGuest) {
     this[processGuest] = guest;
@@ -86,9 +87,7 @@ export class ProcessVm implements Vm {
     this.freezer = guest.freezer;
     this.#options = options;
     guest.onEvent(({ event }) => {
-      if (event !== 'gone') return;
-      this.#tell('vm-faulted');
-      this.#restart();
+      if (event === 'gone') this.#noteEnd();
     });
   }
 
@@ -125,6 +124,7 @@ export class ProcessVm implements Vm {
    */
   start(): void {
     this[processGuest].start();
+    this.#isEndNoted = false;
     this.#generationId = randomUUID();
     this.#tell('vm-started');
   }
@@ -136,6 +136,7 @@ export class ProcessVm implements Vm {
   async ready(options: { signal?: AbortSignal | undefined } = {}): Promise<void> {
     const { signal } = parseOptions(readyOptionsSchema, options, 'ready');
     this.#assertStarted();
+    this.#noteEnd();
     try {
       await untilReady(this[processGuest], this.#options, signal);
     } catch (error) {
@@ -311,6 +312,14 @@ export class ProcessVm implements Vm {
   #assertStarted(): void {
     const reply = this[processGuest].reply();
     if (reply.life === 'not-started') throw this[processGuest].endedError(reply);
+  }
+
+  /** Once for each end: what the supervisor tells of it may come late, after the close or the next start. */
+  #noteEnd(): void {
+    if (this.#isEndNoted || this.state !== 'faulted') return;
+    this.#isEndNoted = true;
+    this.#tell('vm-faulted');
+    this.#restart();
   }
 
   #restart(): void {

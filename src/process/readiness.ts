@@ -10,7 +10,7 @@ const PROBE_TIMEOUT_MS = 2000;
 
 /**
  * Resolves when a guest that has been started is ready. Rejects with ERR_PROCESS_NOT_READY, ERR_PROCESS_ENDED (with the
- * end of its output), ERR_VM_CLOSED, ERR_ABORTED.
+ * end of its output) where it has ended and is not started again, ERR_VM_CLOSED, ERR_ABORTED.
  */
 export async function untilReady(
   guest: ProcessGuest,
@@ -22,11 +22,15 @@ export async function untilReady(
   const onAbort = () => stop.abort(new StandstillError('ERR_ABORTED', 'The wait for a guest was aborted'));
   signal?.addEventListener('abort', onAbort, { once: true });
   if (signal?.aborted) onAbort();
+  // One that was started again, as its option says, is waited for.
+  const stopIfEnded = () => {
+    if (guest.look()?.life !== 'alive') stop.abort(undefined);
+  };
   using _ended = guest.onEvent(({ event }) => {
-    if (event === 'gone' || event === 'lost') stop.abort(undefined);
+    if (event === 'gone' || event === 'lost') stopIfEnded();
   });
   try {
-    if (guest.look()?.life !== 'alive') stop.abort(undefined);
+    stopIfEnded();
     if (ready !== undefined) await untilSign(ready, guest.log, stop.signal);
     stop.signal.throwIfAborted();
   } catch (error) {

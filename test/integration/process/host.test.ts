@@ -79,6 +79,21 @@ describe('a host with both kinds of guests', () => {
   });
 });
 
+describe('what the log tells of a process guest', () => {
+  // What its supervisor told of its end came after it, and the log had a closed VM fault.
+  it('nothing after it was closed', TIMEOUT, async () => {
+    await using host = await Host.create();
+    const vm = await host.createProcessVm({ ...SLEEPS, restart: 'always' });
+    vm.start();
+    vm.close();
+    const other = await host.createProcessVm({ command: 'true' });
+    other.start();
+    await expect.poll(() => host.log.entries.at(-1)).toMatchObject({ type: 'vm-faulted', vm: other.name });
+    const types = host.log.entries.filter((entry) => 'vm' in entry && entry.vm === vm.name).map(({ type }) => type);
+    expect(types).toEqual(['vm-created', 'vm-started', 'vm-closed']);
+  });
+});
+
 describe('a process guest with a metadata service', () => {
   /** Asks for its events until one is there, and says what it sees; then says that it is still there. */
   const AGENT = `

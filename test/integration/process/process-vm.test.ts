@@ -165,6 +165,15 @@ describe('readiness', () => {
     await expect(vm.ready()).rejects.toThrow(/exited with 78/);
   });
 
+  // The wait ended with a bare AbortError as soon as the first process had.
+  it('of a guest that is started again is waited for', TIMEOUT, async () => {
+    await withTemporaryFolder(async ({ path }) => {
+      const script = `test -e ${path}/again && echo READY && exec sleep 1000; touch ${path}/again; exit 1`;
+      await using vm = await shellGuest(script, { restart: 'on-failure', ready: { line: 'READY' } });
+      expect(vm.stats()).toMatchObject({ state: 'running', restarts: 1 });
+    });
+  });
+
   it('can be aborted', TIMEOUT, async () => {
     await using vm = await ProcessVm.create({ ...SLEEPS, ready: { line: 'never' } });
     vm.start();

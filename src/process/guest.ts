@@ -112,7 +112,10 @@ export class ProcessGuest {
   start(): void {
     this.assertFree();
     const reply = this.#supervisor.ask('start');
-    if (reply.answer === 'ok') return;
+    if (reply.answer === 'ok') {
+      this.log.begin();
+      return;
+    }
     if (reply.answer === 'not-running') {
       throw new StandstillError('ERR_VM_ALREADY_STARTED', `Expected VM '${this.name}' not to run but it runs`);
     }

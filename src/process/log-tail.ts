@@ -1,8 +1,9 @@
 const LINES_MAX = 1000;
 const LINE_CHARACTERS_MAX = 4096;
+const STREAMS = ['stdout', 'stderr'] as const;
 
 export interface LogLine {
-  readonly stream: 'stdout' | 'stderr';
+  readonly stream: (typeof STREAMS)[number];
   readonly text: string;
 }
 
@@ -11,6 +12,16 @@ export class LogTail {
   readonly #lines: LogLine[] = [];
   readonly #unfinished = { stdout: '', stderr: '' };
   readonly #listeners = new Set<(line: LogLine) => void>();
+  #linesBefore = 0;
+
+  /** The guest is started, again perhaps: what it wrote before is no more of it. */
+  begin(): void {
+    for (const stream of STREAMS) {
+      if (this.#unfinished[stream] !== '') this.#keep({ stream, text: this.#unfinished[stream] });
+      this.#unfinished[stream] = '';
+    }
+    this.#linesBefore = this.#lines.length;
+  }
 
   add(stream: LogLine['stream'], text: string): void {
     const parts = (this.#unfinished[stream] + text).split('\n');
@@ -20,10 +31,12 @@ export class LogTail {
 
   /** The last so many lines, the ones that have not been ended among them. */
   last(count: number): LogLine[] {
-    const unfinished = (['stdout', 'stderr'] as const).flatMap((stream) =>
-      this.#unfinished[stream] === '' ? [] : [{ stream, text: this.#unfinished[stream] }],
-    );
-    return [...this.#lines, ...unfinished].slice(-count);
+    return this.#from(0).slice(-count);
+  }
+
+  /** All that are kept of those since it was started last. */
+  sinceStart(): LogLine[] {
+    return this.#from(this.#linesBefore);
   }
 
   /** Calls `listener` with each line from now on; leaving the scope takes it back. */
@@ -33,8 +46,22 @@ export class LogTail {
   }
 
   #push(line: LogLine): void {
-    this.#lines.push(line);
-    if (this.#lines.length > LINES_MAX) this.#lines.shift();
+    this.#keep(line);
     for (const listener of this.#listeners) listener(line);
+  }
+
+  #keep(line: LogLine): void {
+    this.#lines.push(line);
+    if (this.#lines.length > LINES_MAX) {
+      this.#lines.shift();
+      this.#linesBefore = Math.max(0, this.#linesBefore - 1);
+    }
+  }
+
+  #from(index: number): LogLine[] {
+    const unfinished = STREAMS.flatMap((stream) =>
+      this.#unfinished[stream] === '' ? [] : [{ stream, text: this.#unfinished[stream] }],
+    );
+    return [...this.#lines.slice(index), ...unfinished];
   }
 }

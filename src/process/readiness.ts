@@ -92,7 +92,7 @@ function untilLine(wanted: string | RegExp, log: LogTail, signal: AbortSignal): 
       ? text.includes(wanted)
       : new RegExp(wanted, wanted.flags.replace(/[gy]/g, '')).test(text);
   return new Promise((resolve, reject) => {
-    if (log.last(Number.POSITIVE_INFINITY).some(({ text }) => matches(text))) return resolve();
+    if (log.sinceStart().some(({ text }) => matches(text))) return resolve();
     const listener = log.onLine(({ text }) => {
       if (!matches(text)) return;
       listener[Symbol.dispose]();

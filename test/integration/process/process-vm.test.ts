@@ -174,6 +174,19 @@ describe('readiness', () => {
     });
   });
 
+  // A line of the process before made the new one ready.
+  it('by a line is by one of the process that runs now', TIMEOUT, async () => {
+    await withTemporaryFolder(async ({ path }) => {
+      const script = `test -e ${path}/again || { touch ${path}/again; echo READY; }; exec sleep 1000`;
+      await using vm = await shellGuest(script, { ready: { line: 'READY' }, readyTimeoutMs: 2000 });
+      process.kill(vm.stats().pid, 'SIGKILL');
+      await expect.poll(() => vm.state).toBe('faulted');
+      vm.start();
+      await expect(vm.ready()).rejects.toThrow(code('ERR_PROCESS_NOT_READY'));
+      expect(vm.logTail()).toEqual([{ stream: 'stdout', text: 'READY' }]);
+    });
+  });
+
   it('can be aborted', TIMEOUT, async () => {
     await using vm = await ProcessVm.create({ ...SLEEPS, ready: { line: 'never' } });
     vm.start();

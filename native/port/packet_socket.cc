@@ -27,7 +27,8 @@ void PacketSocket::CloseEnd(int fd) {
 bool PacketSocket::Send(std::span<const std::byte> packet) {
   if (fd_ < 0) return false;
   ssize_t bytes;
-  while ((bytes = send(fd_, packet.data(), packet.size(), MSG_NOSIGNAL)) < 0 && errno == EINTR) {
+  while ((bytes = send(fd_, packet.data(), packet.size(), MSG_NOSIGNAL | MSG_DONTWAIT)) < 0 &&
+         errno == EINTR) {
   }
   return bytes == static_cast<ssize_t>(packet.size());
 }

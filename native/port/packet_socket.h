@@ -23,6 +23,7 @@ class PacketSocket {
   PacketSocket(const PacketSocket&) = delete;
   PacketSocket& operator=(const PacketSocket&) = delete;
 
+  // Never waits: false where the other side is gone, or has left so many unread that no more fit.
   bool Send(std::span<const std::byte> packet);
   // One packet, cut to the length of `to`; `bytes` tells how long it is.
   Received Receive(std::span<std::byte> to, int64_t until_ns, size_t* bytes);

@@ -22,7 +22,7 @@ class SupervisorChannel {
   bool Open(int* supervisor_fd) { return socket_.Open(supervisor_fd); }
   void Close() { socket_.Close(); }
 
-  // False where the supervisor is gone. Fills in sequence and stamp.
+  // False where the supervisor is gone or reads no more. Fills in sequence and stamp.
   bool Send(SupervisorRequest request);
   // The answer to the last request sent; `pids` is what kMembers answers.
   Outcome Await(int64_t until_ns, SupervisorReply* reply, std::vector<int32_t>* pids);

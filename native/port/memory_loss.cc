@@ -62,7 +62,8 @@ bool Rescue(uintptr_t address) {
 }
 
 void Forward(int signal, siginfo_t* info, void* context) {
-  const bool from_memory = info->si_code > 0;  // the instruction is repeated as the handler returns
+  // The instruction is repeated as the handler returns; not where the machine only tells of bad memory.
+  const bool from_memory = info->si_code > 0 && info->si_code != BUS_MCEERR_AO;
   if ((previous_action.sa_flags & SA_SIGINFO) != 0) {
     previous_action.sa_sigaction(signal, info, context);
   } else if (previous_action.sa_handler == SIG_IGN && !from_memory) {

@@ -3,6 +3,8 @@
 #include <doctest/doctest.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <csignal>
 
@@ -601,6 +603,15 @@ TEST_CASE("bus child: a signal that somebody sends" * doctest::skip()) {
   SurviveOnce();
   raise(SIGBUS);
 }
+// As the machine tells of memory that is bad and that nobody has read: nothing is repeated by which
+// the signal would come again.
+TEST_CASE("bus child: bad memory that nobody reads" * doctest::skip()) {
+  DieOfSignals();
+  SurviveOnce();
+  siginfo_t info{};
+  info.si_code = BUS_MCEERR_AO;
+  REQUIRE(syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), SIGBUS, &info) == 0);
+}
 TEST_CASE("bus child: a signal that is sent and ignored" * doctest::skip()) {
   std::signal(SIGBUS, SIG_IGN);
   SurviveOnce();
@@ -624,6 +635,7 @@ TEST_CASE("bus child: a simple handler that was there before" * doctest::skip())
 TEST_CASE("bus error: what is not ours goes to whoever would have had it") {
   CHECK(RunChild("bus child: a read of somebody else's lost mapping").signal == SIGBUS);
   CHECK(RunChild("bus child: a signal that somebody sends").signal == SIGBUS);
+  CHECK(RunChild("bus child: bad memory that nobody reads").signal == SIGBUS);
   const ChildEnd ignored = RunChild("bus child: a signal that is sent and ignored");
   CHECK(ignored.signal == 0);
   CHECK(ignored.code == 0);

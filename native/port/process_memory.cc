@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -55,6 +56,11 @@ class File {
     return got;
   }
 
+  // Negative with errno.
+  int Control(unsigned long request, void* argument) const {
+    return ioctl(fd_, request, argument);
+  }
+
  private:
   const int fd_;
 };
@@ -62,6 +68,82 @@ class File {
 int ReadFile(const std::string& path, std::string* out) {
   const File file(path);
   return file.is_open() ? file.ReadAll(out) : errno;
+}
+
+// What <linux/fs.h> has of the scan since Linux 6.7.
+struct PageRegion {
+  uint64_t start;
+  uint64_t end;
+  uint64_t categories;
+};
+struct PageScan {
+  uint64_t size;
+  uint64_t flags;
+  uint64_t start;
+  uint64_t end;
+  uint64_t walk_end;
+  uint64_t regions;
+  uint64_t region_count;
+  uint64_t pages_max;
+  uint64_t inverted;
+  uint64_t all_of;
+  uint64_t any_of;
+  uint64_t returned;
+};
+constexpr unsigned long kScan = _IOWR('f', 16, PageScan);
+constexpr uint64_t kScanOfFile = 1 << 2;
+constexpr uint64_t kScanPresent = 1 << 3;
+constexpr uint64_t kScanSwapped = 1 << 4;
+
+// False for a process that has ended.
+bool HasMemory(const File& map, uint64_t address) {
+  uint64_t entry;
+  return map.ReadAt(&entry, sizeof(entry), address / kPage * 8) == sizeof(entry);
+}
+
+// In time proportional to what is there. False where the kernel refuses: an older one has no scan.
+bool ScanPages(const File& map, uint64_t start, uint64_t end, bool anonymous_only,
+               std::vector<uint64_t>* pages) {
+  std::array<PageRegion, 512> regions;
+  for (uint64_t at = start; at < end;) {
+    PageScan scan{};
+    scan.size = sizeof(scan);
+    scan.start = at;
+    scan.end = end;
+    scan.regions = reinterpret_cast<uint64_t>(regions.data());
+    scan.region_count = regions.size();
+    scan.any_of = kScanPresent | kScanSwapped;
+    if (anonymous_only) scan.inverted = scan.all_of = kScanOfFile;
+    scan.returned = kScanPresent;
+    const int found = map.Control(kScan, &scan);
+    if (found < 0 || scan.walk_end <= at) return false;
+    for (const PageRegion& region : std::span(regions).first(static_cast<size_t>(found))) {
+      for (uint64_t page = region.start; page < region.end; page += kPage) pages->push_back(page);
+    }
+    at = scan.walk_end;
+  }
+  return true;
+}
+
+// Entry by entry, over what is only reserved too.
+int WalkPages(const File& map, uint64_t start, uint64_t end, bool anonymous_only,
+              std::vector<uint64_t>* pages) {
+  std::vector<uint64_t> entries(std::min<uint64_t>(kEntries, (end - start) / kPage));
+  for (uint64_t at = start; at < end;) {
+    const uint64_t wanted = std::min<uint64_t>(entries.size(), (end - at) / kPage);
+    const ssize_t bytes = map.ReadAt(entries.data(), wanted * 8, at / kPage * 8);
+    if (bytes < 0) return errno;
+    // A process that has ended has no pages any more.
+    if (bytes < 8) return ESRCH;
+    const size_t got = static_cast<size_t>(bytes) / 8;
+    for (size_t i = 0; i < got; ++i) {
+      if ((entries[i] & (kPresent | kSwapped)) == 0) continue;
+      if (anonymous_only && (entries[i] & kOfFile) != 0) continue;
+      pages->push_back(at + i * kPage);
+    }
+    at += got * kPage;
+  }
+  return 0;
 }
 
 }  // namespace
@@ -91,22 +173,15 @@ int ListPages(int pid, uint64_t start, uint64_t end, bool anonymous_only,
               std::vector<uint64_t>* pages) {
   const File map(ProcPath(pid, "pagemap"));
   if (!map.is_open()) return errno;
-  std::vector<uint64_t> entries(std::min<uint64_t>(kEntries, (end - start) / kPage));
-  for (uint64_t at = start; at < end;) {
-    const uint64_t wanted = std::min<uint64_t>(entries.size(), (end - at) / kPage);
-    const ssize_t bytes = map.ReadAt(entries.data(), wanted * 8, at / kPage * 8);
-    if (bytes < 0) return errno;
-    // A process that has ended has no pages any more.
-    if (bytes < 8) return ESRCH;
-    const size_t got = static_cast<size_t>(bytes) / 8;
-    for (size_t i = 0; i < got; ++i) {
-      if ((entries[i] & (kPresent | kSwapped)) == 0) continue;
-      if (anonymous_only && (entries[i] & kOfFile) != 0) continue;
-      pages->push_back(at + i * kPage);
-    }
-    at += got * kPage;
+  // Asked before and after: a scan of a process that has ended finds nothing without an error, and some
+  // kernels do not survive one where the process had ended before the file was opened.
+  if (!HasMemory(map, start)) return ESRCH;
+  const size_t before = pages->size();
+  if (!ScanPages(map, start, end, anonymous_only, pages)) {
+    pages->resize(before);
+    return WalkPages(map, start, end, anonymous_only, pages);
   }
-  return 0;
+  return HasMemory(map, start) ? 0 : ESRCH;
 }
 
 int ReadPages(int pid, std::span<const uint64_t> pages, std::span<std::byte> to) {

@@ -12,6 +12,10 @@
 #include <array>
 #include <cstdio>
 #include <memory>
+#include <span>
+#include <utility>
+
+#include "port/small_file.h"
 
 namespace standstill {
 namespace {
@@ -26,48 +30,12 @@ std::string ProcPath(int pid, const char* name) {
   return "/proc/" + std::to_string(pid) + "/" + name;
 }
 
-class File {
- public:
-  explicit File(const std::string& path) : fd_(open(path.c_str(), O_RDONLY | O_CLOEXEC)) {}
-  ~File() {
-    if (fd_ >= 0) close(fd_);
+// How many bytes were there; negative with errno.
+ssize_t ReadAt(const Descriptor& file, void* to, size_t bytes, uint64_t offset) {
+  ssize_t got;
+  while ((got = pread(file.get(), to, bytes, static_cast<off_t>(offset))) < 0 && errno == EINTR) {
   }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-  bool is_open() const { return fd_ >= 0; }
-
-  int ReadAll(std::string* out) const {
-    out->clear();
-    std::array<char, 16384> part;
-    for (;;) {
-      const ssize_t bytes = read(fd_, part.data(), part.size());
-      if (bytes < 0 && errno == EINTR) continue;
-      if (bytes < 0) return errno;
-      if (bytes == 0) return 0;
-      out->append(part.data(), static_cast<size_t>(bytes));
-    }
-  }
-
-  // How many bytes were there; negative with errno.
-  ssize_t ReadAt(void* to, size_t bytes, uint64_t offset) const {
-    ssize_t got;
-    while ((got = pread(fd_, to, bytes, static_cast<off_t>(offset))) < 0 && errno == EINTR) {
-    }
-    return got;
-  }
-
-  // Negative with errno.
-  int Control(unsigned long request, void* argument) const {
-    return ioctl(fd_, request, argument);
-  }
-
- private:
-  const int fd_;
-};
-
-int ReadFile(const std::string& path, std::string* out) {
-  const File file(path);
-  return file.is_open() ? file.ReadAll(out) : errno;
+  return got;
 }
 
 // What <linux/fs.h> has of the scan since Linux 6.7.
@@ -96,13 +64,13 @@ constexpr uint64_t kScanPresent = 1 << 3;
 constexpr uint64_t kScanSwapped = 1 << 4;
 
 // False for a process that has ended.
-bool HasMemory(const File& map, uint64_t address) {
+bool HasMemory(const Descriptor& map, uint64_t address) {
   uint64_t entry;
-  return map.ReadAt(&entry, sizeof(entry), address / kPage * 8) == sizeof(entry);
+  return ReadAt(map, &entry, sizeof(entry), address / kPage * 8) == sizeof(entry);
 }
 
 // In time proportional to what is there. False where the kernel refuses: an older one has no scan.
-bool ScanPages(const File& map, uint64_t start, uint64_t end, bool anonymous_only,
+bool ScanPages(const Descriptor& map, uint64_t start, uint64_t end, bool anonymous_only,
                std::vector<uint64_t>* pages) {
   std::array<PageRegion, 512> regions;
   for (uint64_t at = start; at < end;) {
@@ -115,7 +83,7 @@ bool ScanPages(const File& map, uint64_t start, uint64_t end, bool anonymous_onl
     scan.any_of = kScanPresent | kScanSwapped;
     if (anonymous_only) scan.inverted = scan.all_of = kScanOfFile;
     scan.returned = kScanPresent;
-    const int found = map.Control(kScan, &scan);
+    const int found = ioctl(map.get(), kScan, &scan);
     if (found < 0 || scan.walk_end <= at) return false;
     for (const PageRegion& region : std::span(regions).first(static_cast<size_t>(found))) {
       for (uint64_t page = region.start; page < region.end; page += kPage) pages->push_back(page);
@@ -126,12 +94,12 @@ bool ScanPages(const File& map, uint64_t start, uint64_t end, bool anonymous_onl
 }
 
 // Entry by entry, over what is only reserved too.
-int WalkPages(const File& map, uint64_t start, uint64_t end, bool anonymous_only,
+int WalkPages(const Descriptor& map, uint64_t start, uint64_t end, bool anonymous_only,
               std::vector<uint64_t>* pages) {
   std::vector<uint64_t> entries(std::min<uint64_t>(kEntries, (end - start) / kPage));
   for (uint64_t at = start; at < end;) {
     const uint64_t wanted = std::min<uint64_t>(entries.size(), (end - at) / kPage);
-    const ssize_t bytes = map.ReadAt(entries.data(), wanted * 8, at / kPage * 8);
+    const ssize_t bytes = ReadAt(map, entries.data(), wanted * 8, at / kPage * 8);
     if (bytes < 0) return errno;
     // A process that has ended has no pages any more.
     if (bytes < 8) return ESRCH;
@@ -149,7 +117,9 @@ int WalkPages(const File& map, uint64_t start, uint64_t end, bool anonymous_only
 }  // namespace
 
 int ReadMappings(int pid, std::string* text, std::vector<MemoryMapping>* mappings) {
-  if (const int error = ReadFile(ProcPath(pid, "maps"), text); error != 0) return error;
+  auto read = ReadText(ProcPath(pid, "maps"));
+  if (!read) return errno;
+  *text = *std::move(read);
   mappings->clear();
   for (size_t at = 0; at < text->size();) {
     const size_t end = std::min(text->find('\n', at), text->size());
@@ -171,8 +141,8 @@ int ReadMappings(int pid, std::string* text, std::vector<MemoryMapping>* mapping
 
 int ListPages(int pid, uint64_t start, uint64_t end, bool anonymous_only,
               std::vector<uint64_t>* pages) {
-  const File map(ProcPath(pid, "pagemap"));
-  if (!map.is_open()) return errno;
+  const Descriptor map = OpenFile(ProcPath(pid, "pagemap"), O_RDONLY);
+  if (!map.open()) return errno;
   // Asked before and after: a scan of a process that has ended finds nothing without an error, and some
   // kernels do not survive one where the process had ended before the file was opened.
   if (!HasMemory(map, start)) return ESRCH;
@@ -212,9 +182,10 @@ int ReadTasks(int pid, std::vector<TaskImage>* tasks) {
     task.tid = atoi(entry->d_name);
     if (task.tid == 0) continue;
     const std::string path = folder + "/" + entry->d_name;
-    std::string text;
-    if (ReadFile(path + "/schedstat", &text) == 0) task.cpu_ns = atoll(text.c_str());
-    if (ReadFile(path + "/syscall", &text) == 0 && text != "running\n") task.registers = text;
+    if (const auto text = ReadText(path + "/schedstat")) task.cpu_ns = atoll(text->c_str());
+    if (const auto text = ReadText(path + "/syscall"); text && *text != "running\n") {
+      task.registers = *text;
+    }
     tasks->push_back(std::move(task));
   }
   return 0;

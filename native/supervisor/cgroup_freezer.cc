@@ -13,7 +13,7 @@
 
 #include "port/clock.h"
 #include "port/file.h"
-#include "supervisor/files.h"
+#include "port/small_file.h"
 
 namespace standstill {
 namespace {

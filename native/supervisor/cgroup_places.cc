@@ -3,7 +3,7 @@
 #include <optional>
 #include <sstream>
 
-#include "supervisor/files.h"
+#include "port/small_file.h"
 
 namespace standstill {
 namespace {

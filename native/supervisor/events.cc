@@ -2,7 +2,7 @@
 
 #include <cstdio>
 
-#include "supervisor/files.h"
+#include "port/small_file.h"
 
 namespace standstill {
 namespace {

@@ -7,10 +7,10 @@
 
 #include <cstdio>
 
+#include "port/small_file.h"
 #include "port/thread.h"
 #include "supervisor/configuration.h"
 #include "supervisor/events.h"
-#include "supervisor/files.h"
 #include "supervisor/freezer.h"
 #include "supervisor/supervisor.h"
 

@@ -13,7 +13,7 @@
 #include <sstream>
 #include <string>
 
-#include "supervisor/files.h"
+#include "port/small_file.h"
 
 namespace standstill {
 namespace {

@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "supervisor/files.h"
+#include "port/small_file.h"
 
 namespace standstill {
 namespace {

@@ -13,7 +13,7 @@
 #include <limits>
 
 #include "port/clock.h"
-#include "supervisor/files.h"
+#include "port/small_file.h"
 #include "supervisor/process_tree.h"
 #include "supervisor/spawn.h"
 

@@ -1,4 +1,4 @@
-#include "supervisor/files.h"
+#include "port/small_file.h"
 
 #include <errno.h>
 #include <fcntl.h>

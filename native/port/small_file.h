@@ -1,6 +1,6 @@
 // Small files of /proc and of a cgroup, and descriptors that close themselves.
 //
-// Threads: the supervisor's only one.
+// Threads: any; a descriptor by one at a time.
 #pragma once
 
 #include <optional>

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { StandstillError } from '../../base/errors.js';
-import { casesOf, checkBudgets } from '../../gate/budget.js';
+import { checkBudgets, checkBudgetsNow } from '../../gate/budget.js';
 import { compareResults } from '../../gate/compare.js';
 import type { GateReport } from '../../gate/verdict.js';
 import { collect } from '../flags.js';
@@ -30,7 +30,7 @@ export function gateCommand(leave: Leave): Command {
     .option('--baseline <file>', 'an earlier result, repeatable: several are its history, oldest first', collect)
     .option(
       '--head <file>',
-      "the result to judge; '-' reads standard input (default with --budget: what standstill bench measures now)",
+      "the result to judge; '-' reads standard input (default with --budget: what standstill bench measures now, and again where it misses)",
     );
   return withGateFlags(command, MIN_EFFECT_THRESHOLD)
     .action((flags: GateFlags) => decideAndReport(flags, leave, (signal) => judge(flags, signal)))
@@ -44,8 +44,8 @@ async function judge(flags: GateFlags, signal: AbortSignal): Promise<GateReport>
   }
   if (budget !== undefined) {
     const budgets = await readBudgets(budget);
-    const result = head === undefined ? await runBench(casesOf(budgets), signal) : await readNewest(head, flags);
-    return checkBudgets(budgets, result, budget);
+    if (head !== undefined) return checkBudgets(budgets, await readNewest(head, flags), budget);
+    return await checkBudgetsNow(budgets, (cases) => runBench(cases, signal), budget);
   }
   if (head === undefined) throw new StandstillError('ERR_INVALID_OPTION', 'Expected --head, the result to judge');
   const minEffectOf = minEffects(flags.minEffect, MIN_EFFECT_THRESHOLD);

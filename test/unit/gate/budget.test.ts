@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { budgetsJsonSchema, casesOf, checkBudgets, parseBudgets } from '../../../src/gate/budget.js';
+import { budgetsJsonSchema, casesOf, checkBudgets, checkBudgetsNow, parseBudgets } from '../../../src/gate/budget.js';
 import type { Result } from '../../../src/gate/metric.js';
 import { parseResults } from '../../../src/gate/read/format.js';
 import { benchResult, metric, resultOf } from './samples.js';
@@ -51,8 +51,10 @@ describe('a budget', () => {
     expect(check({ 'peers/qemu.p50': '1ms' }).metrics[0]?.reason).toBe('1ms: not checked: qemu is not installed');
   });
 
-  it('of a figure that is not there suggests the nearest', () => {
-    expect(check({ 'pauze.p99': '1ms' }).metrics[0]?.reason).toContain("did you mean 'pause.p99'");
+  it('of a figure that is not there is an error that suggests the nearest', () => {
+    expect(() => check({ 'pauze.p99': '1ms' })).toThrow(
+      expect.objectContaining({ code: 'ERR_GATE_INPUT', message: expect.stringContaining("did you mean 'pause.p99'") }),
+    );
   });
 
   it('in a unit of another kind is an error', () => {
@@ -97,5 +99,42 @@ describe('a budget file', () => {
   it('has the JSON Schema that is published', async () => {
     const path = join(import.meta.dirname, '../../../schemas/budgets.schema.json');
     await expect(`${JSON.stringify(budgetsJsonSchema(), null, 2)}\n`).toMatchFileSnapshot(path);
+  });
+});
+
+describe('budgets of what is measured now', () => {
+  const budgets = parseBudgets({ budgets: { 'a.p50': '100ns', 'b.p50': '100ns' } }, 'budgets.yaml');
+  const measured = (...rounds: Record<string, number>[]) => {
+    const asked: string[][] = [];
+    const measure = async (cases: string[]) => {
+      asked.push(cases);
+      const values = rounds[Math.min(asked.length, rounds.length) - 1] ?? {};
+      return resultOf('now', ...Object.entries(values).map(([name, value]) => metric(name, value)));
+    };
+    return { asked, report: checkBudgetsNow(budgets, measure, 'budgets.yaml') };
+  };
+
+  it('are kept by what is measured once, where all are', async () => {
+    const { asked, report } = measured({ 'a.p50': 50, 'b.p50': 60 });
+    expect(await report).toMatchObject({ verdict: 'pass' });
+    expect(asked).toEqual([['a', 'b']]);
+  });
+
+  it('are held again where one is missed: that one alone, and its best counts', async () => {
+    const { asked, report } = measured({ 'a.p50': 50, 'b.p50': 400 }, { 'b.p50': 90 });
+    expect(await report).toMatchObject({
+      verdict: 'pass',
+      metrics: [{ head: 50 }, { head: 90, reason: 'at most 100ns: kept by 10.0 %, at the best of 2 measurements' }],
+    });
+    expect(asked).toEqual([['a', 'b'], ['b']]);
+  });
+
+  it('are missed by what is too slow each time', async () => {
+    const { asked, report } = measured({ 'a.p50': 50, 'b.p50': 400 }, { 'b.p50': 200 }, { 'b.p50': 300 });
+    expect(await report).toMatchObject({
+      verdict: 'regression',
+      metrics: [{}, { head: 200, reason: 'at most 100ns: missed by 100.0 %, at the best of 4 measurements' }],
+    });
+    expect(asked).toHaveLength(4);
   });
 });

@@ -93,6 +93,21 @@ export type { SecondImpactReport } from './maintenance/second-impact.js';
 export type { UpdateOutcome } from './maintenance/update-session.js';
 export type { MaintenanceResult } from './maintenance/verdict.js';
 export type { ResumedBy, SyncMode, VmState } from './native/contract.js';
+export { type ProbeEvent, type ProbePhase, probeEntries } from './probe/events.js';
+export {
+  type CallTarget,
+  type CheckTarget,
+  type CommandTarget,
+  type HttpTarget,
+  type ModuleTarget,
+  PROBE_KINDS,
+  type ProbeKind,
+  type ProbeSpec,
+  type ProbeTarget,
+  type TcpTarget,
+} from './probe/options.js';
+export { type ProbedLog, Probes, type ProbesOptions, startProbes } from './probe/probes.js';
+export type { ProbeAnswers, ProbeLatency, ProbeSummary } from './probe/summary.js';
 export {
   describeDifference,
   PROCESS_REPORT_SCHEMA_VERSION,

@@ -366,13 +366,19 @@ export const ERROR_CODES = {
   ERR_PROBE_FAILED: {
     raisedBy: 'library',
     meaning:
-      'A health probe threw, rejected or answered false after the resume. The bundles were taken back; the VMs run.',
+      'A health probe threw, rejected or answered false after the resume. The bundles were taken back; the VMs run. Of a steady-state probe: this answer was not well, or too many were not.',
     remedy: 'The message is that of the probe.',
   },
   ERR_PROBE_TIMEOUT: {
     raisedBy: 'library',
-    meaning: 'A health probe did not answer in time. The bundles were taken back; the VMs run.',
+    meaning:
+      'A health probe did not answer in time. The bundles were taken back; the VMs run. Of a steady-state probe: this ask has failed.',
     remedy: 'Look at the service that it asks, or raise its `timeoutMs`.',
+  },
+  ERR_PROBE_INVALID: {
+    raisedBy: 'library',
+    meaning: 'The module of a steady-state probe cannot be loaded, or its default export is no function.',
+    remedy: 'The message names the module and what is wrong with it.',
   },
 } as const satisfies Record<string, ErrorCodeEntry>;
 

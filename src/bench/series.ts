@@ -1,4 +1,5 @@
-import { build, type JsHistogram } from 'hdr-histogram-js';
+import type { JsHistogram } from 'hdr-histogram-js';
+import { latencyHistogram } from '../base/latency-histogram.js';
 import type { BenchMeasurement, BenchSummary } from './result-schema.js';
 
 /** A percentile is given where so many samples lie beyond it: p99 needs 1,000 of them, p99.9 10,000. */
@@ -72,13 +73,7 @@ export class Series {
   }
 
   #histogram(): JsHistogram {
-    const histogram = build({
-      lowestDiscernibleValue: 1,
-      highestTrackableValue: 2 ** 40,
-      numberOfSignificantValueDigits: 3,
-      autoResize: true,
-      useWebAssembly: false,
-    }) as JsHistogram; // what is built without WebAssembly
+    const histogram = latencyHistogram();
     for (const value of this.#values) histogram.recordValue(value);
     return histogram;
   }

@@ -20,6 +20,7 @@ const USAGE_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'ERR_ADDRESS_PUBLIC',
   'ERR_PATCH_NOT_FOUND',
   'ERR_PATCH_INVALID',
+  'ERR_PROBE_INVALID',
   'ERR_KEY_INVALID',
   // Exit code 1 of the gate is a regression, and there was none to see.
   'ERR_GATE_INPUT',

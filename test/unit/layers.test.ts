@@ -17,6 +17,7 @@ const NATIVE = {
 };
 const LIBRARY = {
   '.': [
+    'probe',
     'bench',
     'fleet',
     'host',
@@ -44,6 +45,7 @@ const LIBRARY = {
     'base',
     '.',
   ],
+  probe: ['fleet', 'host', 'maintenance', 'scheduled-events', 'components', 'vm', 'snapshot', 'native', 'base'],
   bench: ['fleet', 'host', 'maintenance', 'scheduled-events', 'components', 'vm', 'snapshot', 'native', 'base'],
   fleet: ['host', 'maintenance', 'scheduled-events', 'components', 'vm', 'snapshot', 'native', 'base'],
   host: ['maintenance', 'process', 'scheduled-events', 'components', 'vm', 'snapshot', 'native', 'base'],

@@ -40,12 +40,20 @@ export {
 } from './fleet/check-rollout.js';
 export type { FleetEvent, FleetHappening } from './fleet/events.js';
 export { Fleet } from './fleet/fleet.js';
-export type { AvailabilitySetOptions, FleetOptions, FleetVmOptions, HostSettings } from './fleet/options.js';
+export type {
+  AvailabilitySetOptions,
+  FleetHost,
+  FleetOptions,
+  FleetProcessVmOptions,
+  FleetVmOptions,
+  HostSettings,
+} from './fleet/options.js';
 export type { AvailabilitySet, HostPlace, VmPlace } from './fleet/placement.js';
 export type { Applied, Direction, RolloutEvent, RolloutHappening, StopReason } from './fleet/rollout-events.js';
 export type {
   AppliedProbe,
   HealthProbe,
+  HostMaintainer,
   ResumeOptions,
   RolloutControl,
   RolloutOptions,

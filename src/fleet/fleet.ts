@@ -1,15 +1,17 @@
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { StandstillError, show, unexpected } from '../base/errors.js';
 import { EventLog, type LogEntry } from '../base/event-log.js';
 import { LogStore } from '../base/log-store.js';
 import { didYouMean } from '../base/suggest.js';
 import { Host } from '../host/host.js';
+import type { ProcessVm } from '../process/process-vm.js';
 import type { MetadataServer } from '../scheduled-events/metadata-server.js';
 import type { Vm } from '../vm/vm.js';
 import type { FleetEvent } from './events.js';
 import {
   type AvailabilitySetOptions,
   type FleetOptions,
+  type FleetProcessVmOptions,
   type FleetVmOptions,
   type ParsedFleetOptions,
   parseFleetOptions,
@@ -83,14 +85,18 @@ export class Fleet implements AsyncDisposable {
     const { updateDomains, faultDomains } = parsed;
     const directory = parsed.directory === undefined ? undefined : resolve(parsed.directory);
     const opened = directory === undefined ? undefined : await LogStore.open(join(directory, LOG_FOLDER), isEntry);
-    const log = new EventLog<FleetEvent>({ ...opened, entriesMax: ENTRIES_MAX });
-    const places = hostPlaces(parsed.hosts, updateDomains, faultDomains);
+    const log = parsed.log ?? new EventLog<FleetEvent>({ ...opened, entriesMax: ENTRIES_MAX });
+    const names = parsed.hosts.map(({ name }) => name);
+    const places = hostPlaces(names, updateDomains, faultDomains);
     const hosts: Host[] = [];
     try {
       assertSameShape(opened?.past ?? [], places);
       log.append({ type: 'fleet-opened', processId: process.pid, updateDomains, faultDomains, hosts: places });
-      for (const { host: name, updateDomain, faultDomain } of places) {
-        const own = directory === undefined ? {} : { directory: join(directory, HOSTS_FOLDER, name) };
+      for (const [index, { host: name, updateDomain, faultDomain }] of places.entries()) {
+        const own = {
+          directory: directory === undefined ? undefined : join(directory, HOSTS_FOLDER, name),
+          trustedKeys: parsed.hosts[index]?.trustedKeys ?? parsed.host.trustedKeys,
+        };
         hosts.push(await Host.create({ ...parsed.host, ...own, name, updateDomain, faultDomain, log: log.branch() }));
       }
       return new Fleet(parsed, log, opened?.storage, places, hosts);
@@ -120,23 +126,22 @@ export class Fleet implements AsyncDisposable {
    * that is not there.
    */
   async createVm(options: FleetVmOptions): Promise<Vm> {
-    this.#assertOpen();
     const { vm, availabilitySet } = splitVmOptions(options);
-    const set = availabilitySet === undefined ? undefined : this.#setOf(availabilitySet);
-    const created = this.#creation.then(async () => {
-      this.#assertOpen();
-      const name = this.#nameOf(vm.name, vm.program, set);
-      const place = placeNext(this.#places, this.placement, set, set?.created ?? 0);
-      if (set !== undefined) this.#tellMembers(set, name);
-      const created = await this.#hostNamed(place.host).createVm({ ...vm, name });
-      if (set !== undefined) set.created += 1;
-      const own: VmPlace = { vm: name, availabilitySet: set?.name ?? null, ...place };
-      this.#vms.push({ place: own, vm: created });
-      this.log.append({ type: 'vm-placed', ...own });
-      return created;
-    });
-    this.#creation = created.catch(() => {});
-    return await created;
+    return await this.#place({ name: vm.name, program: vm.program, availabilitySet }, (host, name) =>
+      host.createVm({ ...vm, name }),
+    );
+  }
+
+  /**
+   * Creates a VM whose guest is a real program, placed and named as others are. Rejects as `host.createProcessVm` does, and
+   * with ERR_INVALID_OPTION for a set that is not there.
+   */
+  async createProcessVm(options: FleetProcessVmOptions): Promise<ProcessVm> {
+    const { vm, availabilitySet } = splitVmOptions(options);
+    const program = typeof vm.command === 'string' ? basename(vm.command) : 'guest';
+    return await this.#place({ name: vm.name, program, availabilitySet }, (host, name) =>
+      host.createProcessVm({ ...vm, name }),
+    );
   }
 
   get availabilitySets(): readonly AvailabilitySet[] {
@@ -226,6 +231,29 @@ export class Fleet implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  /** One VM after the other, so that each finds the others where they are. */
+  async #place<Placed extends Vm>(
+    wanted: { name: string | undefined; program: string; availabilitySet: string | undefined },
+    create: (host: Host, name: string) => Promise<Placed>,
+  ): Promise<Placed> {
+    this.#assertOpen();
+    const set = wanted.availabilitySet === undefined ? undefined : this.#setOf(wanted.availabilitySet);
+    const created = this.#creation.then(async () => {
+      this.#assertOpen();
+      const name = this.#nameOf(wanted.name, wanted.program, set);
+      const place = placeNext(this.#places, this.placement, set, set?.created ?? 0);
+      if (set !== undefined) this.#tellMembers(set, name);
+      const vm = await create(this.#hostNamed(place.host), name);
+      if (set !== undefined) set.created += 1;
+      const own: VmPlace = { vm: name, availabilitySet: set?.name ?? null, ...place };
+      this.#vms.push({ place: own, vm });
+      this.log.append({ type: 'vm-placed', ...own });
+      return vm;
+    });
+    this.#creation = created.catch(() => {});
+    return await created;
   }
 
   #open(): PlacedVm[] {

@@ -7,6 +7,7 @@ import type { Host } from '../host/host.js';
 import type { PatchSpec, RollbackSpec } from '../maintenance/patch-source.js';
 import type { MaintenanceReport } from '../maintenance/report.js';
 import type { Applied, Direction } from './rollout-events.js';
+import type { HostMaintainer } from './rollout-options.js';
 import type { PlannedPatch, RolloutPlan } from './rollout-plan.js';
 
 export interface HostOutcome {
@@ -35,7 +36,12 @@ const BEFORE_PATCHES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 ]);
 
 /** One host's maintenance, and what it says about whether the patches are on the host. It never rejects. */
-export async function workOnHost(host: Host, direction: Direction, plan: RolloutPlan): Promise<HostOutcome> {
+export async function workOnHost(
+  host: Host,
+  direction: Direction,
+  plan: RolloutPlan,
+  maintain: HostMaintainer = (own, options) => own.applyMaintenance(options),
+): Promise<HostOutcome> {
   const beganAtNs = monotonicNs();
   const ended = (applied: Applied, problems: readonly string[]): HostOutcome => ({
     applied,
@@ -47,7 +53,7 @@ export async function workOnHost(host: Host, direction: Direction, plan: Rollout
   try {
     const patches = direction === 'forward' ? plan.patches : await waysBack(plan, host);
     if (patches.length === 0) return ended('no', []);
-    const report = await host.applyMaintenance({ ...plan.maintenance, patches });
+    const report = await maintain(host, { ...plan.maintenance, patches });
     return ended(appliedBy(report, direction), report.problems);
   } catch (error) {
     const hasNotBegun = isStandstillError(error) && BEFORE_PATCHES.has(error.code);

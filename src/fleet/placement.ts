@@ -19,10 +19,10 @@ export interface VmPlace extends HostPlace {
   readonly availabilitySet: string | null;
 }
 
-/** Hosts 'host-1' and so on, dealt out to the domains in turn. */
-export function hostPlaces(hosts: number, updateDomains: number, faultDomains: number): HostPlace[] {
-  return Array.from({ length: hosts }, (_, index) => ({
-    host: `host-${index + 1}`,
+/** Hosts, dealt out to the domains in turn. */
+export function hostPlaces(hosts: readonly string[], updateDomains: number, faultDomains: number): HostPlace[] {
+  return hosts.map((host, index) => ({
+    host,
     updateDomain: index % updateDomains,
     faultDomain: index % faultDomains,
   }));

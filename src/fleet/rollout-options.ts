@@ -4,8 +4,10 @@ import { unexpected } from '../base/errors.js';
 import { parseOptions, wholeNumber } from '../base/options.js';
 import type { Host } from '../host/host.js';
 import { type FreezeSettings, freezeFields } from '../maintenance/freeze-scope.js';
+import type { MaintenanceOptions } from '../maintenance/options.js';
 import { kindOf, locatePatch, type PatchSpec, patchSchema } from '../maintenance/patch-source.js';
 import type { Proof } from '../maintenance/proof.js';
+import type { MaintenanceReport } from '../maintenance/report.js';
 import type { Vm } from '../vm/vm.js';
 import { HOSTS_MAX } from './options.js';
 import type { VmPlace } from './placement.js';
@@ -24,6 +26,7 @@ const durationSchema = z.number(EXPECTED_MS).min(0, EXPECTED_MS).max(DAY_MS, EXP
 const controlFields = {
   probe: functionSchema<HealthProbe>(),
   isApplied: functionSchema<AppliedProbe>(),
+  maintain: functionSchema<HostMaintainer>(),
   signal: z.instanceof(AbortSignal, { error: 'an AbortSignal' }).optional(),
 };
 
@@ -66,6 +69,9 @@ export type HealthProbe = (
 /** Whether the patches are on a host, where a process that was killed, or a patch that failed halfway, has left it open. */
 export type AppliedProbe = (host: Host) => boolean | Promise<boolean>;
 
+/** Does a host's maintenance, with these options, and resolves with its report; rejects as `host.applyMaintenance` does. */
+export type HostMaintainer = (host: Host, options: MaintenanceOptions) => Promise<MaintenanceReport>;
+
 /** What is no part of the plan and has to be given again to a rollout that is resumed. */
 export interface RolloutControl {
   /** Asked for each VM of an update domain once its hosts are patched; the next domain waits for all answers. Default: none. */
@@ -75,6 +81,8 @@ export interface RolloutControl {
    * with a module among the patches the rollout stops there, by 'in-doubt', and never applies what may be applied already.
    */
   isApplied?: AppliedProbe | undefined;
+  /** In the place of `host.applyMaintenance`, for whoever adds hooks to it or keeps its reports. Default: that. */
+  maintain?: HostMaintainer | undefined;
   /** Aborting it begins no further host and no further probe; hosts under way are finished, and the rollout stops. */
   signal?: AbortSignal | undefined;
 }

@@ -57,9 +57,9 @@ export class Rollouts {
   }
 
   async start(options: RolloutOptions): Promise<RolloutReport> {
-    const { probe, isApplied, signal, ...settings } = parseRolloutOptions(options);
+    const { probe, isApplied, maintain, signal, ...settings } = parseRolloutOptions(options);
     this.#assertNone();
-    return await this.#drive({ probe, isApplied, signal }, async () => {
+    return await this.#drive({ probe, isApplied, maintain, signal }, async () => {
       const plan = await this.#planOf(settings);
       return { type: 'rollout-started', rollout: randomUUID(), plan };
     });
@@ -138,7 +138,7 @@ export class Rollouts {
       tell: (happening) => this.#fleet.log.append({ rollout: id, ...happening }),
       flush: () => this.#fleet.log.flush(),
       nowNs: () => this.#fleet.log.sinceBeginNs(monotonicNs()),
-      work: (host) => workOnHost(this.#fleet.hostNamed(host), state().direction, plan),
+      work: (host) => workOnHost(this.#fleet.hostNamed(host), state().direction, plan, control.maintain),
       isApplied: async (name) => {
         const host = this.#fleet.hostNamed(name);
         return control.isApplied === undefined

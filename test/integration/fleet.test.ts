@@ -1,4 +1,4 @@
-import { Fleet, type FleetOptions, type FleetVmOptions } from 'standstill';
+import { EventLog, Fleet, type FleetEvent, type FleetOptions, type FleetVmOptions, generateKeyPair } from 'standstill';
 import { describe, expect, it } from 'vitest';
 import { withTemporaryFolder } from '../fixtures/cli.js';
 
@@ -26,6 +26,40 @@ describe('a fleet', () => {
     ]);
     expect(fleet.hosts.map((host) => host.vms.length)).toEqual([4, 2, 2, 1, 1]);
     expect(fleet.vm('web-5')).toBe(fleet.hosts[0]?.vms[1]);
+  });
+
+  it('has hosts of the names it was given, with keys of their own', async () => {
+    const keys = generateKeyPair();
+    await using fleet = await Fleet.create({
+      hosts: [{ name: 'left', trustedKeys: [keys.publicKey] }, { name: 'right' }],
+    });
+    expect(fleet.hosts.map(({ name }) => name)).toEqual(['left', 'right']);
+    expect((await fleet.createVm(small)).name).toBe('idle-0');
+    const hosts = [{ name: 'left' }, { name: 'left' }];
+    await expect(Fleet.create({ hosts })).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' });
+  });
+
+  it('places real programs as it places any VM', async () => {
+    await using fleet = await Fleet.create({ hosts: 2 });
+    fleet.createAvailabilitySet({ name: 'web' });
+    await fleet.createVm({ ...small, availabilitySet: 'web' });
+    const sleeper = { command: 'sleep', args: ['60'], availabilitySet: 'web' };
+    const vm = await fleet.createProcessVm(sleeper);
+    expect(fleet.placement).toMatchObject([
+      { vm: 'web-0', host: 'host-1' },
+      { vm: 'web-1', host: 'host-2' },
+    ]);
+    expect(fleet.vm('web-1')).toBe(vm);
+    await expect(fleet.createProcessVm({ ...sleeper, name: 'web-1' })).rejects.toMatchObject({
+      code: 'ERR_INVALID_OPTION',
+    });
+  });
+
+  it('writes to a log that it is given', async () => {
+    const log = new EventLog<FleetEvent>();
+    await using _fleet = await Fleet.create({ hosts: 1, log });
+    expect(log.entries.map(({ type }) => type)).toEqual(['fleet-opened', 'host-created']);
+    await expect(Fleet.create({ log, directory: 'anywhere' })).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' });
   });
 
   it('logs what happens on all of its hosts, in one order', async () => {

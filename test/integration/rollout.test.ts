@@ -96,6 +96,21 @@ describe('a rollout', () => {
     expect(linesOfAll(fleet)).toEqual([['applied'], ['applied'], ['applied']]);
   });
 
+  it('leaves the maintenance of each host to who was named for it', async () => {
+    await using fleet = await runningFleet(2, { hosts: 2 });
+    const reports: string[] = [];
+    const report = await fleet.rollout({
+      patches: [appends()],
+      maintain: async (host, options) => {
+        const maintained = await host.applyMaintenance({ ...options, proof: 'full' });
+        reports.push(`${host.name} ${maintained.proof} ${maintained.result}`);
+        return maintained;
+      },
+    });
+    expect(report.ok).toBe(true);
+    expect(reports).toEqual(['host-1 full done', 'host-2 full done']);
+  });
+
   it('asks its probe of each VM before the next domain', async () => {
     await using fleet = await runningFleet(4, { hosts: 2 });
     const asked: string[] = [];

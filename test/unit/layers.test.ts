@@ -47,7 +47,7 @@ const LIBRARY = {
   ],
   probe: ['fleet', 'host', 'maintenance', 'scheduled-events', 'components', 'vm', 'snapshot', 'native', 'base'],
   bench: ['fleet', 'host', 'maintenance', 'scheduled-events', 'components', 'vm', 'snapshot', 'native', 'base'],
-  fleet: ['host', 'maintenance', 'scheduled-events', 'components', 'vm', 'snapshot', 'native', 'base'],
+  fleet: ['host', 'process', 'maintenance', 'scheduled-events', 'components', 'vm', 'snapshot', 'native', 'base'],
   host: ['maintenance', 'process', 'scheduled-events', 'components', 'vm', 'snapshot', 'native', 'base'],
   'scheduled-events': ['base'],
   maintenance: ['components', 'vm', 'snapshot', 'native', 'base'],

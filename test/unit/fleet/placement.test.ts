@@ -13,28 +13,30 @@ function place(hosts: ReturnType<typeof hostPlaces>, sets: readonly (Availabilit
   return vms;
 }
 
+const named = (hosts: number): string[] => Array.from({ length: hosts }, (_, index) => `host-${index + 1}`);
+
 const counts = (values: readonly number[], of: number) =>
   Array.from({ length: of }, (_, index) => values.filter((value) => value === index).length);
 
 describe('the placement of a set', () => {
   it('goes round the update domains and the fault domains by creation, as in the cloud', () => {
-    const vms = place(hostPlaces(10, 5, 2), Array(10).fill(WEB));
+    const vms = place(hostPlaces(named(10), 5, 2), Array(10).fill(WEB));
     expect(vms.map(({ updateDomain }) => updateDomain)).toEqual([0, 1, 2, 3, 4, 0, 1, 2, 3, 4]);
     expect(vms.map(({ faultDomain }) => faultDomain)).toEqual([0, 1, 0, 1, 0, 1, 0, 1, 0, 1]);
   });
 
   it('keeps to the update domain where it has no host in the fault domain', () => {
-    const vms = place(hostPlaces(5, 5, 2), Array(10).fill(WEB));
+    const vms = place(hostPlaces(named(5), 5, 2), Array(10).fill(WEB));
     expect(vms[5]).toMatchObject({ host: 'host-1', updateDomain: 0, faultDomain: 0 });
   });
 
   it('leaves the later domains empty where it has few VMs', () => {
-    const vms = place(hostPlaces(5, 5, 2), Array(3).fill(WEB));
+    const vms = place(hostPlaces(named(5), 5, 2), Array(3).fill(WEB));
     expect(vms.map(({ updateDomain }) => updateDomain)).toEqual([0, 1, 2]);
   });
 
   it('uses the first domains only where the set has fewer than the fleet', () => {
-    const vms = place(hostPlaces(6, 6, 2), Array(9).fill({ ...WEB, updateDomains: 3 }));
+    const vms = place(hostPlaces(named(6), 6, 2), Array(9).fill({ ...WEB, updateDomains: 3 }));
     expect(
       counts(
         vms.map(({ updateDomain }) => updateDomain),
@@ -46,7 +48,7 @@ describe('the placement of a set', () => {
 
 it('a VM of no set goes to the host that carries the fewest', () => {
   const vms = place(
-    hostPlaces(3, 3, 2),
+    hostPlaces(named(3), 3, 2),
     [WEB, undefined, undefined, undefined].map((set) => set && { ...set, updateDomains: 3 }),
   );
   expect(vms.map(({ host }) => host)).toEqual(['host-1', 'host-2', 'host-3', 'host-1']);
@@ -72,7 +74,7 @@ it('spreads any sets over any fleet evenly, the same way each time', () => {
         const sets = names.map((name) =>
           name === undefined ? undefined : { name, updateDomains: domains, faultDomains: faults },
         );
-        const places = hostPlaces(hosts, domains, faults);
+        const places = hostPlaces(named(hosts), domains, faults);
         const vms = place(places, sets);
         expect(place(places, sets)).toEqual(vms);
         for (const name of ['a', 'b']) {

@@ -317,6 +317,12 @@ export const ERROR_CODES = {
     meaning: 'A command that the gate ran failed, took too long, or gave no metrics. Nothing was decided.',
     remedy: 'The message ends with what the command wrote to its standard error. Run it by itself first.',
   },
+  ERR_SCENARIO_INVALID: {
+    raisedBy: 'library',
+    meaning: 'A scenario file cannot be run: it is missing, is no YAML, or says what cannot be. Nothing was begun.',
+    remedy:
+      'The message names every mistake with its line, its column and what may have been meant. docs/SCENARIOS.md has every key.',
+  },
   ERR_NOT_SUPPORTED: {
     raisedBy: 'library',
     meaning: 'This kind of guest cannot do that: a process has no snapshot, no rollback and no registers of its own.',

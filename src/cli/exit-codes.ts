@@ -22,6 +22,7 @@ const USAGE_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'ERR_PATCH_INVALID',
   'ERR_PROBE_INVALID',
   'ERR_KEY_INVALID',
+  'ERR_SCENARIO_INVALID',
   // Exit code 1 of the gate is a regression, and there was none to see.
   'ERR_GATE_INPUT',
   'ERR_GATE_UNITS',

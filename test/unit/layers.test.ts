@@ -17,6 +17,7 @@ const NATIVE = {
 };
 const LIBRARY = {
   '.': [
+    'scenario',
     'probe',
     'bench',
     'fleet',
@@ -31,6 +32,7 @@ const LIBRARY = {
     'base',
   ],
   cli: [
+    'scenario',
     'gate',
     'bench',
     'fleet',
@@ -47,6 +49,20 @@ const LIBRARY = {
   ],
   probe: ['fleet', 'host', 'maintenance', 'scheduled-events', 'components', 'vm', 'snapshot', 'native', 'base'],
   bench: ['fleet', 'host', 'maintenance', 'scheduled-events', 'components', 'vm', 'snapshot', 'native', 'base'],
+  scenario: [
+    'report',
+    'probe',
+    'fleet',
+    'host',
+    'maintenance',
+    'process',
+    'scheduled-events',
+    'components',
+    'vm',
+    'snapshot',
+    'native',
+    'base',
+  ],
   fleet: ['host', 'process', 'maintenance', 'scheduled-events', 'components', 'vm', 'snapshot', 'native', 'base'],
   host: ['maintenance', 'process', 'scheduled-events', 'components', 'vm', 'snapshot', 'native', 'base'],
   'scheduled-events': ['base'],

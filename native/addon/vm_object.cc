@@ -80,14 +80,18 @@ VmObject::VmObject(const Napi::CallbackInfo& info) : Handle(info) {
        Napi::PropertyDescriptor::Value(
            "ramBytes", Napi::Number::New(env, static_cast<double>(config.ram_bytes)),
            napi_enumerable)});
-  Napi::MemoryManagement::AdjustExternalMemory(env, static_cast<int64_t>(config.ram_bytes));
+  TellMemory(env, held_->shares_memory() ? 0 : static_cast<int64_t>(config.ram_bytes));
 }
 
 void VmObject::Finalize(Napi::Env env) {
   if (held_ == nullptr) return;  // the constructor threw
-  Napi::MemoryManagement::AdjustExternalMemory(env,
-                                               -static_cast<int64_t>(held_->config().ram_bytes));
+  TellMemory(env, 0);
   held_->Close();
+}
+
+void VmObject::TellMemory(Napi::Env env, int64_t bytes) {
+  Napi::MemoryManagement::AdjustExternalMemory(env, bytes - told_bytes_);
+  told_bytes_ = bytes;
 }
 
 void VmObject::Demand(Napi::Env env, Status status, const char* operation) const {
@@ -255,8 +259,9 @@ Napi::Value VmObject::EndEpoch(const Napi::CallbackInfo& info) {
   return object;
 }
 
-void VmObject::Close(const Napi::CallbackInfo&) {
+void VmObject::Close(const Napi::CallbackInfo& info) {
   held_->Close();
+  TellMemory(info.Env(), 0);
 }
 
 }  // namespace standstill

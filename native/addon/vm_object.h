@@ -45,6 +45,11 @@ class VmObject : public Handle<VmObject, Vm> {
   void Close(const Napi::CallbackInfo& info);
 
   void Demand(Napi::Env env, Status status, const char* operation) const;
+  // What V8 is to know of memory outside of its heap. RAM that is shared is none to collect garbage for:
+  // a VM of gigabytes would cost each such mapping a whole collection.
+  void TellMemory(Napi::Env env, int64_t bytes);
+
+  int64_t told_bytes_ = 0;
 };
 
 }  // namespace standstill

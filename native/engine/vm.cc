@@ -174,6 +174,10 @@ const VmConfig& Vm::config() const {
   return impl_->config;
 }
 
+bool Vm::shares_memory() const {
+  return impl_->ram != nullptr && impl_->ram->shares_memory();
+}
+
 VmState Vm::state() const {
   if (impl_->closed) return VmState::kClosed;
   switch (impl_->gate.state()) {

@@ -52,6 +52,22 @@ describe('loaded lazily', () => {
     });
   });
 
+  it('VMs are no memory to collect garbage for: each of a gigabyte would cost a whole collection', async () => {
+    await withFile(async (file) => {
+      await using host = await Host.create();
+      const much = 2 ** 27;
+      const before = process.memoryUsage().external;
+      const grown = () => process.memoryUsage().external - before;
+      const vm = await host.createVm({ program: 'page-writer', memory: 2 * much });
+      expect(grown()).toBeGreaterThan(much);
+      vm.close();
+      expect(grown()).toBeLessThan(much);
+      const loaded = await host.loadSnapshot(file);
+      await host.clone(loaded, (2 * much) / loaded.ramBytes);
+      expect(grown()).toBeLessThan(much);
+    });
+  });
+
   it('VMs go on as the VM itself would have, on any host, and leave the file as it is', async () => {
     await withFile(async (file) => {
       const later = await (await snapshotAt(2 * STEP, GUEST)).digest();

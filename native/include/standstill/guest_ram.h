@@ -41,6 +41,8 @@ class GuestRam {
 
   uint64_t size_bytes() const { return size_bytes_; }
   uint64_t pages() const { return size_bytes_ >> kPageShift; }
+  // Whether it was made of an image: of memory of its own it has what it wrote.
+  bool shares_memory() const { return image_ != nullptr; }
   std::byte* base() { return base_; }
   const std::byte* base() const { return base_; }
 

@@ -140,6 +140,8 @@ class Vm {
   Vm& operator=(const Vm&) = delete;
 
   const VmConfig& config() const;
+  // Whether its RAM is mapped from a file or an image, so that its own memory is what it writes.
+  bool shares_memory() const;
   VmState state() const;
 
   Status Start();

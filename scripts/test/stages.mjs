@@ -64,6 +64,11 @@ const clangFormat = {
   otherwise: 'clang-format is not installed (Debian: apt-get install clang-format)',
 };
 
+const binutils = {
+  present: () => commandExists('readelf'),
+  otherwise: 'binutils is not installed (Debian: apt-get install binutils)',
+};
+
 const clang = {
   present: () => commandExists('clang++'),
   otherwise: 'clang is not installed (Debian: apt-get install clang)',
@@ -142,8 +147,9 @@ export const STAGES = [
   {
     name: 'library',
     always: true,
-    ...vitest('library', '--exclude', 'test/clients/**'),
+    ...vitest('library', '--exclude', 'test/clients/**', '--exclude', 'test/package/**'),
   },
+  { name: 'package', always: false, needs: binutils, ...vitest('package', 'test/package') },
   { name: 'clients', always: false, needs: metadataClients, ...vitest('clients', 'test/clients') },
   {
     name: 'address',

@@ -114,7 +114,7 @@ export const ERROR_CODES = {
   ERR_ADDON_NOT_BUILT: {
     raisedBy: 'library',
     meaning: 'The native addon is missing or cannot be loaded.',
-    remedy: 'Run `npm run build` in the package; it needs a C++20 compiler and cmake.',
+    remedy: 'Run `npm rebuild standstill`, in a checkout `npm run build`; it needs a C++20 compiler and cmake.',
   },
   ERR_INVALID_OPTION: {
     raisedBy: 'library',
@@ -356,7 +356,8 @@ export const ERROR_CODES = {
   ERR_SUPERVISOR_LOST: {
     raisedBy: 'library',
     meaning: 'The supervisor of a process guest cannot be started, has ended, or does not answer.',
-    remedy: 'Run `npm run build` in the package; the next process guest removes what a killed supervisor left behind.',
+    remedy:
+      'Run `npm rebuild standstill`, in a checkout `npm run build`; the next process guest removes what a killed supervisor left behind.',
   },
   ERR_HOOK_FAILED: {
     raisedBy: 'library',

@@ -1,22 +1,20 @@
 import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
 import { messageOf, StandstillError } from '../base/errors.js';
+import { findAddon } from './binaries.js';
 import type { Addon } from './contract.js';
 
-const BUILT_ADDON_PATH = fileURLToPath(new URL('../../build/Release/standstill.node', import.meta.url));
-
 /** The native engine, loaded once per environment. STANDSTILL_ADDON names another build of it (the tests' control build). */
-export const addon: Addon = loadAddon(process.env.STANDSTILL_ADDON ?? BUILT_ADDON_PATH);
+export const addon: Addon = loadAddon();
 
-function loadAddon(path: string): Addon {
+function loadAddon(): Addon {
   let loaded: Addon;
   try {
-    loaded = createRequire(import.meta.url)(path);
+    loaded = createRequire(import.meta.url)(process.env.STANDSTILL_ADDON ?? findAddon());
   } catch (cause) {
     throw new StandstillError(
       'ERR_ADDON_NOT_BUILT',
-      `Expected the native addon at ${path} but could not load it: ${messageOf(cause)}. ` +
-        'Run `npm run build` in the package; it needs a C++20 compiler and cmake.',
+      `Expected a native addon that loads but: ${messageOf(cause).trim().split('\n', 1)[0]}. ` +
+        'Build it by `npm rebuild standstill`, in a checkout by `npm run build`; that needs a C++20 compiler and cmake.',
       { cause },
     );
   }

@@ -2,14 +2,14 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
-import { fileURLToPath } from 'node:url';
 import { messageOf, StandstillError } from '../base/errors.js';
 import { NS_PER_S } from '../base/units.js';
 import { addon } from '../native/addon.js';
+import { besideAddon } from '../native/binaries.js';
 import type { NativeSupervisor, NativeSupervisorReply, NativeSupervisorRequest } from '../native/process-contract.js';
 import { type Freezer, METADATA_URL_VARIABLE, type ParsedProcessVmOptions } from './options.js';
 
-const PROGRAM_PATH = fileURLToPath(new URL('../../build/Release/standstill-supervisor', import.meta.url));
+const PROGRAM_PATH = besideAddon('standstill-supervisor');
 /** A supervisor that has not answered after this, beyond the time that the request itself allows, is lost. */
 const ANSWER_NS = 10 * NS_PER_S;
 
@@ -172,7 +172,7 @@ function firstEvent(
     child.once('error', (cause) => {
       const message =
         `Expected the supervisor at ${PROGRAM_PATH} but could not start it: ${messageOf(cause)}. ` +
-        'Run `npm run build` in the package.';
+        'Build it by `npm rebuild standstill`, in a checkout by `npm run build`.';
       reject(new StandstillError('ERR_SUPERVISOR_LOST', message, { cause }));
     });
     createInterface({ input: events }).on('line', (line) => tell(JSON.parse(line) as SupervisorEvent));

@@ -4,6 +4,7 @@ import { accessSync, constants, existsSync, mkdirSync, openSync } from 'node:fs'
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { besideAddon } from '../../native/binaries.js';
 import { packageVersion } from '../environment.js';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
@@ -13,17 +14,18 @@ const TARGETS = ['standstill_bench_limits', 'standstill_bench_store_cost'];
 export type FoundPrograms = { readonly folder: string } | { readonly missing: string };
 
 /**
- * Finds the native programs that measure the machine's limits, and builds them from the package's own sources: at first
- * use in about a minute, then in a moment where nothing has changed. STANDSTILL_BENCH_PROGRAMS names a folder instead.
+ * Finds the native programs that measure the machine's limits: beside the addon where both were prebuilt, else it builds
+ * them from the package's own sources, at first use in about a minute, then in a moment where nothing has changed.
+ * STANDSTILL_BENCH_PROGRAMS names a folder instead.
  */
 export async function findNativePrograms(): Promise<FoundPrograms> {
   const named = process.env.STANDSTILL_BENCH_PROGRAMS;
   if (named !== undefined) {
-    const built = TARGETS.every((target) => existsSync(join(named, target)));
-    return built
+    return TARGETS.every((target) => existsSync(join(named, target)))
       ? { folder: named }
       : { missing: `STANDSTILL_BENCH_PROGRAMS names ${named}, which lacks ${TARGETS.join(' or ')}` };
   }
+  if (TARGETS.every((target) => existsSync(besideAddon(target)))) return { folder: besideAddon('') };
   const folder = buildFolder();
   mkdirSync(folder, { recursive: true });
   const logPath = join(folder, 'build.log');

@@ -70,6 +70,36 @@ it('a process that is killed in the freeze: the next host has the old version, a
   expect(await host.components.verify('agent')).toMatchObject({ version: '1.0.0' });
 });
 
+it.each([
+  ['begin', '1.0.0'],
+  ['staged', '1.0.0'],
+  ['verified', '1.0.0'],
+  ['prepared', '1.0.0'],
+  ['switched', '1.0.0'],
+  ['healthy', '1.0.0'],
+  ['committed', '1.1.0'],
+  ['closed', '1.1.0'],
+])(
+  'a process that is killed behind the step %s of its maintenance: the next one has %s, whole, and can go on',
+  {
+    timeout: TIMEOUT_MS,
+  },
+  async (step, version) => {
+    const args = ['--import', fixture('die-at.mjs'), ...(await argumentsOf({ budgetMs: 20_000 }))];
+    const env = { ...process.env, DIE_BEHIND: `"step":"${step}"` };
+    expect(spawnSync(process.execPath, args, { env, timeout: TIMEOUT_MS }).signal).toBe('SIGKILL');
+    await using host = await Host.create({ directory, trustedKeys: [workshop.keys.publicKey] });
+    expect(await host.components.verify('agent')).toMatchObject({ version });
+    const outcome = version === '1.1.0' ? 'committed' : 'rolled-back';
+    expect(host.components.recovery).toEqual(
+      step === 'closed' ? null : expect.objectContaining({ lastStep: step, outcome }),
+    );
+    if (version === '1.1.0') return;
+    const bundle = args.find((argument) => argument.endsWith('.tar.gz')) ?? '';
+    expect((await host.applyMaintenance({ patches: [{ bundle }] })).update).toMatchObject({ outcome: 'committed' });
+  },
+);
+
 it('a disk that is full while a bundle is staged: a clear error, the VMs run, and the store is whole', {
   timeout: TIMEOUT_MS,
 }, async () => {

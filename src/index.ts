@@ -136,6 +136,16 @@ export type { ProcessFreeze, ProcessFreezeOptions } from './process/process-free
 export type { ProcessStats } from './process/process-stats.js';
 export { ProcessVm, type TerminateOptions } from './process/process-vm.js';
 export type { ChosenFreezer } from './process/supervisor.js';
+export {
+  type ExpectationResult,
+  RUN_RECORD_SCHEMA_VERSION,
+  type RunEvent,
+  type RunFacts,
+  type RunRecord,
+  type RunResult,
+  runRecord,
+} from './report/record.js';
+export { parseRunRecord, runRecordJsonSchema } from './report/record-schema.js';
 export type { Announcement } from './scheduled-events/announcement.js';
 export { type ControlOptions, ControlServer } from './scheduled-events/control-server.js';
 export {

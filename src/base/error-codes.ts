@@ -387,6 +387,11 @@ export const ERROR_CODES = {
     meaning: 'The module of a steady-state probe cannot be loaded, or its default export is no function.',
     remedy: 'The message names the module and what is wrong with it.',
   },
+  ERR_RECORD_INVALID: {
+    raisedBy: 'library',
+    meaning: 'What was given as the record of a run is none: no JSON, of another version, or of another shape.',
+    remedy: 'Give the file that `--report <file>.json` wrote; schemas/run-record.schema.json describes it.',
+  },
 } as const satisfies Record<string, ErrorCodeEntry>;
 
 export type ErrorCode = keyof typeof ERROR_CODES;

@@ -4,14 +4,13 @@ import { readFileSync } from 'node:fs';
 import { arch, cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { packageVersion } from '../base/package.js';
 import type { NativeEngineInfo } from '../native/contract.js';
 import type { BenchEnvironment } from './result-schema.js';
 
 const TIMER_READINGS = 2000;
 const MACHINE_DIGITS = 16;
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-
-export const packageVersion = (): string => JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')).version;
 
 export function readOr<Otherwise>(path: string, otherwise: Otherwise): string | Otherwise {
   try {

@@ -27,6 +27,7 @@ const USAGE_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'ERR_GATE_INPUT',
   'ERR_GATE_UNITS',
   'ERR_GATE_COMMAND',
+  'ERR_RECORD_INVALID',
 ]);
 
 export const exitCodeOf = (error: unknown): number =>

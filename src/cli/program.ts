@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { packageVersion } from '../base/package.js';
 import { benchCommand } from './bench.js';
 import { eventsCommand } from './events/command.js';
 import { gateCommand } from './gate/command.js';
@@ -14,10 +14,9 @@ import { verifyCommand } from './verify.js';
 
 /** The whole command line; each command ends by `leave`. */
 export function createProgram(leave: Leave): Command {
-  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
   const program = new Command('standstill')
     .description('Memory-preserving host maintenance: freeze VMs, patch the host, resume them, prove their memory.')
-    .version(version)
+    .version(packageVersion())
     // `gate` and `gate ab` both have a --head.
     .enablePositionalOptions()
     .addCommand(runCommand(leave))

@@ -19,6 +19,7 @@ const LIBRARY = {
   '.': [
     'scenario',
     'probe',
+    'report',
     'bench',
     'fleet',
     'host',
@@ -34,6 +35,7 @@ const LIBRARY = {
   cli: [
     'scenario',
     'gate',
+    'report',
     'bench',
     'fleet',
     'host',
@@ -48,6 +50,7 @@ const LIBRARY = {
     '.',
   ],
   probe: ['fleet', 'host', 'maintenance', 'scheduled-events', 'components', 'vm', 'snapshot', 'native', 'base'],
+  report: ['probe', 'fleet', 'host', 'maintenance', 'process', 'scheduled-events', 'native', 'base'],
   bench: ['fleet', 'host', 'maintenance', 'scheduled-events', 'components', 'vm', 'snapshot', 'native', 'base'],
   scenario: [
     'report',

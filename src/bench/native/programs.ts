@@ -4,8 +4,8 @@ import { accessSync, constants, existsSync, mkdirSync, openSync } from 'node:fs'
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { packageVersion } from '../../base/package.js';
 import { besideAddon } from '../../native/binaries.js';
-import { packageVersion } from '../environment.js';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const TARGETS = ['standstill_bench_limits', 'standstill_bench_store_cost'];

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Host } from 'standstill';
@@ -8,6 +8,7 @@ import { Workshop } from '../fixtures/bundles.js';
 
 const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
 const CHILD = fileURLToPath(new URL('./children/maintain.mjs', import.meta.url));
+const CLOCK_CHILD = fileURLToPath(new URL('./children/clock-set.mjs', import.meta.url));
 const TIMEOUT_MS = 120_000;
 
 let workshop: Workshop;
@@ -117,3 +118,39 @@ it('a disk that is full while a bundle is staged: a clear error, the VMs run, an
   expect(said).toMatchObject({ code: 'ERR_STORE_IO', message: expect.stringContaining('ENOSPC'), version: '1.0.0' });
   expect(said.journal.at(-1)).toBe('rolled-back');
 });
+
+// Debian: apt-get install faketime.
+const FAKETIME = `/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu/faketime/libfaketimeMT.so.1`;
+
+it.skipIf(!existsSync(FAKETIME)).each([
+  ['-1h', 'slew', -3_600_000],
+  ['+1h', 'step', 3_600_000],
+])(
+  "a host whose clock is set by %s in the middle: its guests' clocks %s, all else is as it was",
+  {
+    timeout: TIMEOUT_MS,
+  },
+  async (offset, syncedBy, jumpMs) => {
+    const [, ...args] = await argumentsOf({});
+    const file = join(workshop.path, 'offset');
+    writeFileSync(file, '+0');
+    const { stdout, stderr } = spawnSync(process.execPath, [CLOCK_CHILD, ...args.slice(0, 3), file, offset], {
+      env: {
+        ...process.env,
+        LD_PRELOAD: FAKETIME,
+        FAKETIME_TIMESTAMP_FILE: file,
+        FAKETIME_NO_CACHE: '1',
+        FAKETIME_DONT_FAKE_MONOTONIC: '1',
+      },
+      encoding: 'utf8',
+      timeout: TIMEOUT_MS,
+    });
+    expect(stderr).toBe('');
+    const said = JSON.parse(stdout);
+    expect(said).toMatchObject({ ok: true, problems: [], result: 'done', update: 'committed', version: '1.1.0' });
+    expect(said).toMatchObject({ memory: 'preserved', syncedBy, wallGrew: true });
+    // The jump itself, so that the test is of what it says.
+    expect(Math.abs(said.jumpedMs - jumpMs)).toBeLessThan(60_000);
+    expect(said.atMs).toEqual(said.atMs.toSorted((a: number, b: number) => a - b));
+  },
+);

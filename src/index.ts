@@ -72,6 +72,8 @@ export type { RolloutStatus } from './fleet/rollout-state.js';
 export type { HostEvent, HostHappening } from './host/events.js';
 export { type FreezeOptions, Host, type SnapshotMemory } from './host/host.js';
 export type { HostOptions } from './host/options.js';
+export type { FreezeReport, FrozenVmReport, FrozenWatch, WhileFrozenOptions } from './host/while-frozen.js';
+export { type DuringOptions, during, type MaintenanceWatch } from './maintenance/during.js';
 export type { MaintenanceEvent, MaintenancePhase } from './maintenance/events.js';
 export type {
   FreezeCause,
@@ -79,6 +81,7 @@ export type {
   FreezeScope,
   FreezeSettings,
 } from './maintenance/freeze-scope.js';
+export type { Maintenance } from './maintenance/handle.js';
 export type { Hook, HookContext, Probe, ProbeReport } from './maintenance/health.js';
 export type { NoticeReport } from './maintenance/notice.js';
 export type { AnnouncedImpact, ImpactNotice, ImpactNotifier } from './maintenance/notifier.js';

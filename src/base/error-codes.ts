@@ -392,6 +392,22 @@ export const ERROR_CODES = {
     meaning: 'What was given as the record of a run is none: no JSON, of another version, or of another shape.',
     remedy: 'Give the file that `--report <file>.json` wrote; schemas/run-record.schema.json describes it.',
   },
+  ERR_CALLBACK_TIMEOUT: {
+    raisedBy: 'library',
+    meaning:
+      'The callback of `whileFrozen` or `during`, or what it deferred, did not end in time. The VMs run, and what else it deferred was undone.',
+    remedy: 'Let it watch its signal, or raise `budgetMs` of the freeze or `graceMs` of `during`.',
+  },
+  ERR_PHASE_NOT_REACHED: {
+    raisedBy: 'library',
+    meaning: 'The maintenance has ended without the phase that was waited for.',
+    remedy: 'The report, or the error of the maintenance, tells why. A maintenance of class `none` has no freeze.',
+  },
+  ERR_ASSERTION: {
+    raisedBy: 'library',
+    meaning: 'What was asserted of a maintenance, a freeze, a rollout or a log does not hold, or is not proved.',
+    remedy: 'The message tells what was expected and what was observed. docs/TESTING.md explains each assertion.',
+  },
 } as const satisfies Record<string, ErrorCodeEntry>;
 
 export type ErrorCode = keyof typeof ERROR_CODES;

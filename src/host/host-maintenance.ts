@@ -5,6 +5,7 @@ import { parseOptions } from '../base/options.js';
 import type { ComponentStore } from '../components/store.js';
 import type { MaintenanceEvent } from '../maintenance/events.js';
 import { budgetMsSchema } from '../maintenance/freeze-scope.js';
+import type { MaintenanceControl } from '../maintenance/handle.js';
 import { performMaintenance } from '../maintenance/maintenance.js';
 import type { ImpactNotifier } from '../maintenance/notifier.js';
 import { type MaintenanceOptions, type MaintenancePlan, maintenanceSchema } from '../maintenance/options.js';
@@ -41,8 +42,8 @@ export class HostMaintenance {
     this.#schema = maintenanceSchema.extend({ budgetMs: budgetMsSchema.unwrap().default(means.budgetMs) });
   }
 
-  async apply(options: MaintenanceOptions): Promise<MaintenanceReport> {
-    const plan = this.#planOf(options);
+  async apply(options: MaintenanceOptions, control: MaintenanceControl): Promise<MaintenanceReport> {
+    const plan = this.#planOf(options, control);
     if (this.#active !== undefined) {
       throw new StandstillError(
         'ERR_MAINTENANCE_ACTIVE',
@@ -52,7 +53,7 @@ export class HostMaintenance {
     const stop = new AbortController();
     setMaxListeners(0, stop.signal); // each VM listens
     // Not before it is known to be under way: its first event may close the host.
-    const done = Promise.resolve().then(() => this.#writtenDown(plan, stop));
+    const done = Promise.resolve().then(() => this.#writtenDown(plan, stop, control.signal));
     this.#active = { stop, done };
     try {
       return await done;
@@ -76,12 +77,12 @@ export class HostMaintenance {
     await this.#active?.done.catch(() => {});
   }
 
-  async #writtenDown(plan: MaintenancePlan, stop: AbortController): Promise<MaintenanceReport> {
+  async #writtenDown(plan: MaintenancePlan, stop: AbortController, aborted: AbortSignal): Promise<MaintenanceReport> {
     const { journal } = this.#means;
     const vms = plan.targets.map(({ name }) => name);
     journal.tell({ type: 'maintenance-begin', vms, budgetMs: plan.budgetMs });
     try {
-      const report = await this.#perform(plan, stop);
+      const report = await this.#perform(plan, stop, aborted);
       journal.maintenanceEnded(report);
       return report;
     } catch (error) {
@@ -90,17 +91,15 @@ export class HostMaintenance {
     }
   }
 
-  async #perform(plan: MaintenancePlan, stop: AbortController): Promise<MaintenanceReport> {
-    const { pool } = this.#means;
-    if (plan.signal === undefined) return await performMaintenance(plan, pool, stop);
-    const { signal } = plan;
+  async #perform(plan: MaintenancePlan, stop: AbortController, aborted: AbortSignal): Promise<MaintenanceReport> {
+    const signal = plan.signal === undefined ? aborted : AbortSignal.any([plan.signal, aborted]);
     using _listener = onAbort(signal, () => {
       stop.abort(new StandstillError('ERR_ABORTED', 'The maintenance was aborted', { cause: signal.reason }));
     });
-    return await performMaintenance(plan, pool, stop);
+    return await performMaintenance(plan, this.#means.pool, stop);
   }
 
-  #planOf(options: MaintenanceOptions): MaintenancePlan {
+  #planOf(options: MaintenanceOptions, control?: MaintenanceControl): MaintenancePlan {
     const { vms, journal, components, trustedKeys, notifier } = this.#means;
     const parsed = parseOptions(this.#schema, options, 'a maintenance');
     // Of a host without VMs, no VM is frozen; it is patched all the same.
@@ -118,6 +117,7 @@ export class HostMaintenance {
       ...parsed,
       onEvent: (event: MaintenanceEvent) => {
         journal.maintenanceEvent(event);
+        control?.onEvent(event);
         parsed.onEvent?.(event);
       },
       targets,

@@ -7,11 +7,16 @@ import type { EventLog } from '../base/event-log.js';
 import { parseOptions } from '../base/options.js';
 import { readKey } from '../components/keys.js';
 import { ComponentStore } from '../components/store.js';
-import { FreezeScope, type FreezeSettings, freezeFields } from '../maintenance/freeze-scope.js';
+import {
+  FreezeScope,
+  type FreezeSettings,
+  freezeFields,
+  type ParsedFreezeSettings,
+} from '../maintenance/freeze-scope.js';
+import { Maintenance } from '../maintenance/handle.js';
 import type { MaintenanceOptions } from '../maintenance/options.js';
 import { PatchPool } from '../maintenance/patch-pool.js';
 import type { PlannedMaintenance } from '../maintenance/plan.js';
-import type { MaintenanceReport } from '../maintenance/report.js';
 import { addon } from '../native/addon.js';
 import type { NativePageStore, NativePageStoreUsage } from '../native/contract.js';
 import { watched } from '../native/watched.js';
@@ -31,10 +36,17 @@ import {
 import type { Vm } from '../vm/vm.js';
 import type { HostEvent } from './events.js';
 import { HostMaintenance } from './host-maintenance.js';
-import { HostVms } from './host-vms.js';
+import { type HostVm, HostVms } from './host-vms.js';
 import { HostJournal } from './journal.js';
 import { HostMetadata } from './metadata.js';
 import { type HostOptions, type ParsedHostOptions, parseHostOptions } from './options.js';
+import {
+  type FreezeReport,
+  type FrozenWatch,
+  type WhileFrozenOptions,
+  whileFrozen,
+  whileFrozenSchema,
+} from './while-frozen.js';
 
 const freezeSchema = z.strictObject({ ...freezeFields, vms: z.array(z.custom<Vm>(), 'an array of VMs').optional() });
 
@@ -231,7 +243,29 @@ export class Host implements Disposable, AsyncDisposable {
   freeze(options: FreezeOptions = {}): FreezeScope {
     this.#vms.assertOpen();
     const { vms, ...settings } = parseOptions(freezeSchema, options, 'a freeze');
-    const targets = this.#vms.chosen(vms, 'a freeze');
+    return this.#freeze(this.#vms.chosen(vms, 'a freeze'), settings);
+  }
+
+  /**
+   * Freezes VMs, runs the callback, and lets them run again, whatever happens: it returns, throws or hangs until the
+   * budget is over. They stand still when this returns its promise; memory is read, then the callback called. Resolves
+   * with what the freeze did to each VM. Rejects as `freeze` throws, with what the callback throws, with
+   * ERR_CALLBACK_TIMEOUT where it goes on when the deadline has released the VMs, and with an AggregateError where
+   * undoing what it deferred failed as well.
+   */
+  async whileFrozen(
+    vms: Vm | readonly Vm[],
+    act: (frozen: FrozenWatch) => unknown,
+    options: WhileFrozenOptions = {},
+  ): Promise<FreezeReport> {
+    this.#vms.assertOpen();
+    const { proof, ...settings } = parseOptions(whileFrozenSchema, options, 'whileFrozen');
+    const targets = this.#vms.chosen('name' in vms ? [vms] : vms, 'whileFrozen');
+    const scope = this.#freeze(targets, settings);
+    return await whileFrozen({ scope, vms: targets, proof, budgetMs: settings.budgetMs }, act);
+  }
+
+  #freeze(targets: readonly HostVm[], settings: ParsedFreezeSettings): FreezeScope {
     const scope = FreezeScope.begin(targets, settings, (records) => this.#journal.impactEnded('freeze', records));
     this.#journal.tell({ type: 'freeze-begin', vms: targets.map(({ name }) => name), budgetMs: settings.budgetMs });
     return scope;
@@ -239,16 +273,19 @@ export class Host implements Disposable, AsyncDisposable {
 
   /**
    * Freezes VMs, patches the host behind them, resumes them within the budget, synchronises their clocks and reports
-   * what happened to them. What goes wrong with a patch or with memory is in the report. It rejects where the operation
+   * what happened to them. What is returned is the promise of the report, by which the maintenance can be followed and
+   * aborted too. What goes wrong with a patch or with memory is in the report. It rejects where the operation
    * was not done: ERR_INVALID_OPTION, ERR_UNKNOWN_OPTION, ERR_MAINTENANCE_ACTIVE, ERR_HOST_CLOSED,
    * ERR_PATCH_NOT_FOUND, ERR_PATCH_INVALID and ERR_PATCH_ABANDONED (no slot left) before the freeze, ERR_PATCH_REFUSED
    * and what else keeps a patch from qualifying, ERR_BUNDLE_DIGEST and ERR_STORE_IO from staging, ERR_HOOK_FAILED and
    * ERR_HOOK_TIMEOUT, ERR_BUSY,
    * ERR_PAUSE_TIMEOUT and ERR_VM_CLOSED at its begin, ERR_ABORTED at any time; the VMs run as before.
    */
-  async applyMaintenance(options: MaintenanceOptions = {}): Promise<MaintenanceReport> {
-    this.#vms.assertOpen();
-    return await this.#maintenance.apply(options);
+  applyMaintenance(options: MaintenanceOptions = {}): Maintenance {
+    return new Maintenance(async (control) => {
+      this.#vms.assertOpen();
+      return await this.#maintenance.apply(options, control);
+    });
   }
 
   /**

@@ -1,10 +1,9 @@
 import { z } from 'zod';
 import { monotonicNs, sleepMs } from '../base/clock.js';
 import { NS_PER_MS } from '../base/units.js';
-import type { NativeFreezeRecord } from '../native/contract.js';
 import { type ClockSyncOptions, clockSyncSchema } from '../vm/clock-sync.js';
 import { HANDSHAKE_TIMEOUT_MS_DEFAULT, timeoutMsSchema } from '../vm/emulated-vm.js';
-import type { FreezableVm, FrozenGuests } from '../vm/guest-kind.js';
+import { type FreezableVm, type FreezeRecord, type FrozenGuests, guestKind } from '../vm/guest-kind.js';
 import { freezeGuests } from './mixed-freeze.js';
 
 export const BUDGET_MS_DEFAULT = 30_000;
@@ -43,8 +42,7 @@ export interface FreezeSettings {
 /** The settings after validation, with every default applied. */
 export type ParsedFreezeSettings = z.output<z.ZodObject<typeof freezeFields>>;
 
-/** One VM's stamps of a freeze, on CLOCK_MONOTONIC in nanoseconds; 0 for what has not happened. */
-export type FreezeRecord = NativeFreezeRecord;
+export type { FreezeRecord };
 
 /**
  * What an impact is for: a maintenance, the look at each VM after one, a freeze for whatever its caller has in mind, or
@@ -128,7 +126,10 @@ export class FreezeScope implements Disposable, AsyncDisposable {
 
   /** What has happened so far, one record a VM, in the order in which they were given. */
   records(): FreezeRecord[] {
-    return this.#guests.records();
+    return this.#guests.records().map((record, index) => ({
+      ...record,
+      kind: this.#vms[index]?.[guestKind].name ?? 'process',
+    }));
   }
 
   async #running(): Promise<void> {

@@ -2,10 +2,10 @@ import { z } from 'zod';
 import { monotonicNs } from '../base/clock.js';
 import { parseOptions } from '../base/options.js';
 import { NS_PER_MS } from '../base/units.js';
-import type { NativeFreezeOptions, NativeFreezeRecord, ResumedBy } from '../native/contract.js';
+import type { NativeFreezeOptions, ResumedBy } from '../native/contract.js';
 import type { NativeSupervisorReply } from '../native/process-contract.js';
 import { HANDSHAKE_TIMEOUT_MS_DEFAULT, timeoutMsSchema } from '../vm/emulated-vm.js';
-import type { FrozenGuests } from '../vm/guest-kind.js';
+import type { FreezeRecord, FrozenGuests } from '../vm/guest-kind.js';
 import type { ProcessGuest } from './guest.js';
 
 const EXPECTED_BUDGET = 'milliseconds above 0, up to 86400000';
@@ -34,7 +34,7 @@ interface Frozen {
   /** False for one that stood still before: it is left so. */
   readonly wasRunning: boolean;
   readonly generation: number;
-  record: NativeFreezeRecord;
+  record: FreezeRecord;
 }
 
 /**
@@ -103,7 +103,7 @@ export class ProcessFreeze implements FrozenGuests, Disposable, AsyncDisposable 
     }
   }
 
-  records(): NativeFreezeRecord[] {
+  records(): FreezeRecord[] {
     this.#refresh();
     return this.#guests.map(({ record }) => record);
   }
@@ -170,9 +170,10 @@ const THAWERS: Record<NativeSupervisorReply['thawedBy'], ResumedBy | null> = {
 };
 
 /** A process counts no steps, and its clock is the host's: nothing of it has to be synchronised. */
-function emptyRecord(name: string, wasRunning: boolean): NativeFreezeRecord {
+function emptyRecord(name: string, wasRunning: boolean): FreezeRecord {
   return {
     name,
+    kind: 'process',
     wasRunning,
     requestedAtNs: 0n,
     haltedAtNs: 0n,
@@ -190,7 +191,7 @@ function emptyRecord(name: string, wasRunning: boolean): NativeFreezeRecord {
   };
 }
 
-const recordOf = (name: string, reply: NativeSupervisorReply): NativeFreezeRecord => ({
+const recordOf = (name: string, reply: NativeSupervisorReply): FreezeRecord => ({
   ...emptyRecord(name, true),
   requestedAtNs: reply.requestedAtNs,
   haltedAtNs: reply.frozenAtNs,

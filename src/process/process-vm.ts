@@ -36,6 +36,7 @@ const progressSchema = z.strictObject(progressFields);
 export const processGuest: unique symbol = Symbol('standstill.processGuest');
 
 const PROCESS: GuestKind = {
+  name: 'process',
   haltsIn: 'milliseconds',
   freeze: (vms, terms) =>
     ProcessFreeze.begin(

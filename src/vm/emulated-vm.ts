@@ -74,6 +74,7 @@ export const vmObserver: unique symbol = Symbol('standstill.vmObserver');
 export const vmMetadataUrl: unique symbol = Symbol('standstill.vmMetadataUrl');
 
 const EMULATED: GuestKind = {
+  name: 'emulated',
   haltsIn: 'microseconds',
   freeze: (vms, terms) =>
     addon.freeze(

@@ -51,6 +51,7 @@ const LIBRARY = {
   ],
   probe: ['fleet', 'host', 'maintenance', 'scheduled-events', 'components', 'vm', 'snapshot', 'native', 'base'],
   report: ['probe', 'fleet', 'host', 'maintenance', 'process', 'scheduled-events', 'native', 'base'],
+  testing: ['.', 'fleet', 'host', 'maintenance', 'process', 'vm', 'snapshot', 'native', 'base'],
   bench: ['fleet', 'host', 'maintenance', 'scheduled-events', 'components', 'vm', 'snapshot', 'native', 'base'],
   scenario: [
     'report',

@@ -5,6 +5,7 @@ import { blackoutOf, type Cuts, phasesOf, untilNow } from '../../../src/maintena
 
 const record = (stamps: Partial<FreezeRecord>): FreezeRecord => ({
   name: 'vm',
+  kind: 'emulated',
   wasRunning: true,
   requestedAtNs: 100n,
   haltedAtNs: 110n,

@@ -22,7 +22,8 @@ function report(error: unknown): number {
   // Commander has printed its own.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_OK : EXIT_USAGE;
   if (isStandstillError(error)) {
-    process.stderr.write(`error: ${error.message} (${error.code})\n`);
+    const [first, ...more] = error.message.split('\n');
+    process.stderr.write([`error: ${first} (${error.code})`, ...more, ''].join('\n'));
     return exitCodeOf(error);
   }
   if (error instanceof Error && 'syscall' in error) {

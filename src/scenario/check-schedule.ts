@@ -15,7 +15,7 @@ type Entry = ScenarioFile['schedule'][number];
 export function checkSchedule(sections: Sections, names: Named): Finding[] {
   const { schedule } = sections;
   if (schedule === undefined) return [];
-  const ids = entryIds(schedule).map((name, index) => ({ name, path: ['schedule', index] }));
+  const ids = entryIds(schedule).map((name, index) => ({ name, path: ['schedule', index, 'id'] }));
   return [
     ...unique('entry of the schedule', ids),
     ...schedule.flatMap((entry, index) => [
@@ -93,7 +93,7 @@ function checkCircles(schedule: readonly Entry[]): Finding[] {
         for (const each of way) told.add(each);
         const path = ['schedule', start, 'after'];
         const circle = [...way, start].map((index) => ids[index]).join(' after ');
-        const message = `Expected an end of what waits for what for '${placeOf(path)}' but received a circle`;
+        const message = `Expected another entry than those that wait for this one for '${placeOf(path)}' but received ${show(schedule[start]?.after)}`;
         return [{ path, message, hint: circle }];
       }
       if (way.includes(at)) return [];

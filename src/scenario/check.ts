@@ -1,4 +1,4 @@
-import { messageOf } from '../base/errors.js';
+import { isStandstillError } from '../base/errors.js';
 import { machineMemoryBytes } from '../base/machine.js';
 import { formatBytes, MIB } from '../base/units.js';
 import { findProgram, nativeParams } from '../vm/programs.js';
@@ -44,7 +44,7 @@ function namesOf({ hosts, sets, vms, patches, probes }: Sections): Named {
 function checkNames({ hosts, sets, vms, patches, probes }: Sections): Finding[] {
   const listed = typeof hosts === 'object' ? hosts : [];
   const each = (section: string, names: readonly string[]) =>
-    names.map((name, index) => ({ name, path: [section, index] }));
+    names.map((name, index) => ({ name, path: [section, index, 'name'] }));
   return [
     ...unique('host', each('hosts', hostNames(listed))),
     ...unique('set', each('sets', (sets ?? []).map(setName))),
@@ -109,12 +109,12 @@ function checkParams({ program, params }: Emulated, path: Finding['path']): Find
       nativeParams(findProgram(program), { [name]: value });
       return [];
     } catch (error) {
-      const isUnknown = messageOf(error).startsWith('Unknown');
-      const [message = '', hint = null] = messageOf(error).split('; ');
+      if (!isStandstillError(error)) throw error;
+      const [message = '', hint = null] = error.message.split('; ');
       const known = `parameters of ${program}: ${findProgram(program)
         .params.map((param) => param.name)
         .join(', ')}`;
-      if (isUnknown) return [{ path, key: name, message, hint: hint ?? known }];
+      if (error.code === 'ERR_UNKNOWN_PARAMETER') return [{ path, key: name, message, hint: hint ?? known }];
       return [{ path: [...path, name], message, hint }];
     }
   });

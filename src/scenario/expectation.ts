@@ -1,5 +1,6 @@
 import { show } from '../base/errors.js';
 import { parseDurationNs } from '../base/units.js';
+import { DURATION } from './fields.js';
 import { hintOfDuration, meant } from './hints.js';
 import { METRIC_NAMES, type MetricName, metricOf, type ValueUnit } from './metrics.js';
 
@@ -35,7 +36,6 @@ export type Parsed = { readonly expectation: Expectation } | { readonly mistake:
 const HEAD = /^(\s*)([^\s():<>=!]*)/;
 const ARGUMENTS = /^\(([^()]*)\)/;
 const STATISTIC = /^(?:p(\d+(?:\.\d+)?)|min|max|mean)$/;
-const DURATION = /^\d+(?:\.\d+)?\s*(?:ns|us|µs|ms|s|m|min|h)$/;
 const SHARE = /^(\d+(?:\.\d+)?)\s*%$/;
 const COUNT = /^\d+$/;
 const EXPECTED_METRIC = "a metric such as 'blackout.p99', 'memory' or 'availability(api)'";
@@ -144,6 +144,9 @@ class Reader {
 
   #compared(metric: MetricName): Pick<Expectation, 'comparison' | 'value' | 'unit'> {
     const { unit, states } = metricOf(metric);
+    // YAML reads 'blackout.p99: < 50ms' as a key and its value.
+    const [colon = ''] = /^:\s*(?=[<>=!])/.exec(this.#rest) ?? [];
+    this.#at += colon.length;
     const operatorAt = this.#at;
     const [operator = ''] = /^(?:[<>=!]+|:)/.exec(this.#rest) ?? [];
     this.#at += operator.length;

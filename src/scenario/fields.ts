@@ -2,8 +2,8 @@ import { z } from 'zod';
 import { NS_PER_MS, parseBytes, parseDurationNs } from '../base/units.js';
 
 // Without flags: the published schema holds the patterns alone.
-const DURATION = /^\d+(?:\.\d+)?\s*(?:ns|us|µs|ms|s|m|min|h)$/;
-const BYTES = /^\d+(?:\.\d+)?\s*(?:B|KiB|MiB|GiB|TiB|kB|KB|MB|GB|TB)?$/;
+export const DURATION = /^\d+(?:\.\d+)?\s*(?:ns|us|µs|ms|s|m|min|h)$/;
+export const BYTES = /^\d+(?:\.\d+)?\s*(?:B|KiB|MiB|GiB|TiB|kB|KB|MB|GB|TB)?$/;
 const SHARE = /^\d+(?:\.\d+)?\s*%$/;
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
@@ -36,11 +36,11 @@ export function duration({ isZeroAllowed = true, maxMs = DAY_MS }: Range = {}) {
 /** A number of bytes or text with a unit; bytes in the output. */
 export function bytes(expected: string, isInRange: (bytes: number) => boolean) {
   const isGood = (value: number | string) => {
-    const read = bytesOf(value);
+    const read = typeof value === 'number' || BYTES.test(value) ? bytesOf(value) : Number.NaN;
     return Number.isSafeInteger(read) && isInRange(read);
   };
   return z
-    .union([z.number(), z.string().regex(BYTES)], expected)
+    .union([z.number(), z.string().regex(BYTES, { error: expected, abort: true })], expected)
     .refine(isGood, expected)
     .transform(bytesOf);
 }
@@ -55,13 +55,17 @@ export const share = () =>
 
 export const name = () => z.string(EXPECTED_NAME).regex(NAME, EXPECTED_NAME);
 
-export const text = (expected: string) =>
-  z.string(expected).refine((value) => value !== '' && !value.includes('\0'), expected);
+export const text = (expected: string, charactersMax = 4096) =>
+  z
+    .string(expected)
+    .min(1, expected)
+    .max(charactersMax, expected)
+    .refine((value) => !value.includes('\0'), expected);
 
 /** A name, or names; an array in the output. */
 export const names = (expected: string) => {
   const one = z.string(expected).min(1, expected);
-  return z.array(one, expected).min(1, expected);
+  return z.array(one, expected).min(1, 'at least one name');
 };
 
 const milliseconds = (value: string): number => parseDurationNs(value, 'a duration') / NS_PER_MS;

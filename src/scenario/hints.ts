@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { didYouMean } from '../base/suggest.js';
+import { BYTES, DURATION } from './fields.js';
 
 const SHOWN_MAX = 8;
 const UNITS_OF_TIME = 'units of time: ns, us, ms, s, min, h';
@@ -21,11 +22,12 @@ export function meantOrKnown(name: string, known: readonly string[]): string {
 /** For a value that is not what the schema asks for; `expected` is its phrase. */
 export function hintOfValue(issue: z.core.$ZodIssue, expected: string, value: unknown): string | null {
   if (typeof value === 'string' && issue.code === 'invalid_value') return meant(value, issue.values.map(String));
-  if (typeof value === 'string' && issue.code === 'invalid_union') return meant(value, kindsOf(issue));
-  if (value === null) return "after a ':' with nothing behind it stands null; an object of defaults is '{}'";
+  const kinds = kindsOf(issue);
+  if (typeof value === 'string' && kinds.length > 0) return meant(value, kinds);
+  if (value === null) return "nothing stands there; an empty object is '{}', an empty list '[]'";
   if (expected.startsWith('a duration')) return hintOfDuration(value);
   if (expected.startsWith('a share')) return typeof value === 'number' ? `did you mean '${value}%'?` : null;
-  if (expected.startsWith('bytes')) return typeof value === 'string' ? UNITS_OF_MEMORY : null;
+  if (expected.startsWith('bytes')) return typeof value === 'string' && !BYTES.test(value) ? UNITS_OF_MEMORY : null;
   const isQuotable = typeof value === 'number' || typeof value === 'boolean';
   if (issue.code === 'invalid_type' && issue.expected === 'string' && isQuotable) {
     return `as text it is in quotes: '${value}'`;
@@ -38,7 +40,7 @@ export function hintOfDuration(value: unknown): string | null {
   if (typeof value === 'number' || (typeof value === 'string' && /^\d+(?:\.\d+)?$/.test(value))) {
     return `did you mean '${value}ms' or '${value}s'?`;
   }
-  return typeof value === 'string' && value !== '' ? UNITS_OF_TIME : null;
+  return typeof value === 'string' && value !== '' && !DURATION.test(value) ? UNITS_OF_TIME : null;
 }
 
 /** The kinds that there are, where a union has them by a key and the value names none of them. */

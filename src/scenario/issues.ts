@@ -3,7 +3,7 @@ import { show } from '../base/errors.js';
 import { nearest } from '../base/suggest.js';
 import type { Mistake } from './expectation.js';
 import { hintOfValue, kindsOf, meant } from './hints.js';
-import { keysOf, optionAt, type Path, schemaAt, valueAt } from './schema-walk.js';
+import { knownKeys, optionAt, type Path, schemaAt, valueAt } from './schema-walk.js';
 
 /** A mistake at a place of the value: of a key there where `key` is given, of a part of a text where `part` is. */
 export interface Finding {
@@ -44,7 +44,7 @@ function flattened(issue: Issue, schema: unknown, root: unknown, base: Path): Fi
   const path = [...base, ...issue.path];
   const value = valueAt(root, path);
   const context = { path, value, schema: schemaAt(schema, issue.path, valueAt(root, base)) };
-  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey(key, context));
+  if (issue.code === 'unrecognized_keys') return unknownKeys(issue.keys, context);
   if (issue.code === 'invalid_union' && typeof value === 'object' && value !== null) {
     const branch = nearestBranch(issue.errors, context.schema);
     const option = optionAt(context.schema, branch ?? 0);
@@ -53,10 +53,13 @@ function flattened(issue: Issue, schema: unknown, root: unknown, base: Path): Fi
   return [issue.code === 'custom' ? ownFinding(issue, context) : wrongValue(issue, context)];
 }
 
-function unknownKey(key: string, { path, schema }: Context): Finding {
-  const known = keysOf(schema);
-  const hint = meant(key, known) ?? `keys: ${known.join(', ')}`;
-  return { path, key, message: `Unknown key '${key}' for ${named(path)}`, hint };
+function unknownKeys(keys: readonly string[], { path, value, schema }: Context): Finding[] {
+  const rest = Object.fromEntries(Object.entries(Object(value)).filter(([key]) => !keys.includes(key)));
+  const known = knownKeys(schema, rest);
+  return keys.map((key) => {
+    const hint = meant(key, known) ?? `keys: ${known.join(', ')}`;
+    return { path, key, message: `Unknown key '${key}' for ${named(path)}`, hint };
+  });
 }
 
 function wrongValue(issue: Issue, { path, value }: Context): Finding {
@@ -91,7 +94,7 @@ const named = (path: Path): string => (path.length === 0 ? 'the scenario' : `'${
 /** Of the alternatives, the one that the value misses by the least; null where it is of another type than all of them. */
 function nearestBranch(branches: readonly (readonly Issue[])[], union: unknown): number | null {
   const distances = branches.map((issues, index) => {
-    const known = keysOf(optionAt(union, index));
+    const known = knownKeys(optionAt(union, index), undefined);
     return issues.reduce((sum, issue) => sum + distanceOf(issue, known), 0);
   });
   const least = Math.min(...distances);

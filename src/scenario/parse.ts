@@ -29,8 +29,7 @@ export function parseScenario(text: string, { path }: ParseOptions): Scenario {
     ]);
   }
   const shape = findingsOf(scenarioSchema, source.value);
-  const sections = shape.length === 0 ? scenarioSchema.parse(source.value) : goodSections(source.value, shape);
-  const findings = [...shape, ...checkScenario(sections, resolve(path))];
+  const findings = [...shape, ...checkScenario(goodSections(source.value, shape), resolve(path))];
   if (findings.length > 0) {
     const problems = findings.map((finding) => located(source, finding));
     throw new ScenarioError(
@@ -71,8 +70,10 @@ function textOf(bytes: Buffer, path: string): string {
   const before = text.slice(0, at);
   const line = before.split('\n').length;
   const column = at - before.lastIndexOf('\n');
-  const message = 'Expected text in UTF-8 but received a binary file';
-  throw new ScenarioError(path, [{ line, column, message, hint: null, lineText: '', length: 1 }]);
+  const what = text[at] === '\0' ? 'a zero byte' : 'bytes that are none';
+  const message = `Expected text in UTF-8 but received ${what}`;
+  const hint = 'the file is binary, or its text is in another encoding';
+  throw new ScenarioError(path, [{ line, column, message, hint, lineText: '', length: 1 }]);
 }
 
 /** The sections without a mistake: what refers to them can be checked. */

@@ -24,19 +24,22 @@ export class ScenarioError extends StandstillError {
 
   constructor(path: string, problems: readonly LocatedProblem[]) {
     const count = problems.length === 1 ? 'a mistake' : `${problems.length} mistakes`;
-    const blocks = problems.map((problem) => render(path, problem));
+    const blocks = problems.slice(0, SHOWN_PROBLEMS_MAX).map((problem) => render(path, problem));
+    if (problems.length > SHOWN_PROBLEMS_MAX) blocks.push(`\n… and ${problems.length - SHOWN_PROBLEMS_MAX} more`);
     super('ERR_SCENARIO_INVALID', [`Expected a valid scenario in ${path} but found ${count}`, ...blocks].join('\n'));
     this.problems = problems.map(({ line, column, message, hint }) => ({ line, column, message, hint }));
   }
 }
 
+const SHOWN_PROBLEMS_MAX = 50;
 const SHOWN_MAX = 100;
 
 /** 'file:line:column: message', the line, a caret below, and the hint. */
 function render(path: string, { line, column, message, hint, lineText, length }: LocatedProblem): string {
   // A long line is shown from a little before the place on.
   const from = lineText.length <= SHOWN_MAX ? 0 : Math.max(0, column - 1 - SHOWN_MAX / 2);
-  const shown = printable(lineText.slice(from, from + SHOWN_MAX));
+  // One for one, so that the caret stands right.
+  const shown = lineText.slice(from, from + SHOWN_MAX).replace(/[^\t\P{Cc}]/gu, '\ufffd');
   const before = lineText.slice(from, column - 1).replace(/[^\t]/g, ' ');
   const carets = '^'.repeat(Math.max(1, Math.min(length, lineText.length - column + 1, from + SHOWN_MAX - column + 1)));
   const number = String(line);
@@ -46,7 +49,3 @@ function render(path: string, { line, column, message, hint, lineText, length }:
   if (hint !== null) rows.push(`  ${margin} = ${hint}`);
   return `\n${rows.join('\n')}`;
 }
-
-/** Control characters would move the cursor, or worse. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-const printable = (text: string): string => text.replace(/[\0-\b\n-\x1f\x7f-\x9f]/g, '\ufffd');

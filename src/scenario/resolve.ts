@@ -1,5 +1,5 @@
 import { basename, dirname, extname, resolve } from 'node:path';
-import { actionKind, afterOf, entryIds, hostNames, patchName, probeNames, probeTarget, vmNames } from './names.js';
+import { actionKind, afterOf, entryIds, hostNames, patchName, probeNames, vmNames } from './names.js';
 import type {
   Action,
   EmulatedGuest,
@@ -227,13 +227,20 @@ function faultOf(fault: ScenarioFile['faults'][number], file: ScenarioFile): Sce
   }
 }
 
-function probesOf({ probes }: ScenarioFile, folder: string): ScenarioProbe[] {
-  const names = probeNames(probes);
-  return probes.map((probe, index) => {
-    const { kind, every: everyMs, timeout: timeoutMs, abortBelow = null } = probe;
-    const key = probeTarget(probe);
-    const value = probe[key] ?? '';
-    const target = { [key]: key === 'module' ? resolve(folder, value) : value } as ScenarioProbe['target'];
-    return { name: names[index] ?? '', kind, everyMs, timeoutMs, target, abortBelow };
+function probesOf(file: ScenarioFile, folder: string): ScenarioProbe[] {
+  const names = probeNames(file.probes);
+  return file.probes.map((probe, index) => {
+    const { kind, every: everyMs, timeout: timeoutMs, abortBelow: okShareMin, abortWindow: windowMs } = probe;
+    const abort = okShareMin === undefined ? null : { okShareMin, windowMs };
+    return { name: names[index] ?? '', kind, everyMs, timeoutMs, target: targetOf(probe, file, folder), abort };
   });
+}
+
+function targetOf(probe: ScenarioFile['probes'][number], file: ScenarioFile, folder: string): ScenarioProbe['target'] {
+  const { http, tcp, command, module, check, send, expectText, options } = probe;
+  if (http !== undefined) return { http, expectText };
+  if (tcp !== undefined) return { tcp, send, expectText };
+  if (command !== undefined) return { command };
+  if (module !== undefined) return { module: resolve(folder, module), options };
+  return { check: expand([check ?? ''], file)[0] ?? '' };
 }

@@ -187,11 +187,12 @@ export interface ScenarioProbe {
   readonly everyMs: number;
   readonly timeoutMs: number;
   readonly target:
-    | { readonly http: string }
-    | { readonly tcp: string }
+    | { readonly http: string; readonly expectText?: string | undefined }
+    | { readonly tcp: string; readonly send?: string | undefined; readonly expectText?: string | undefined }
     | { readonly command: string }
-    | { readonly module: string }
+    | { readonly module: string; readonly options?: unknown }
+    /** The name of a VM. */
     | { readonly check: string };
   /** The run is aborted where the share of good answers is below; null: never. */
-  readonly abortBelow: number | null;
+  readonly abort: { readonly okShareMin: number; readonly windowMs?: number | undefined } | null;
 }

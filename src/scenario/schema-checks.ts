@@ -1,13 +1,21 @@
 import { z } from 'zod';
-import { playbookSchema } from '../scheduled-events/faults.js';
+import { EXPECTED_STEP, parsePlaybook } from '../scheduled-events/faults.js';
 import { type Expectation, parseExpectation } from './expectation.js';
 import { duration, name, names, share, text } from './fields.js';
-import { exactlyOneOf } from './refinements.js';
+import { exactlyOneOf, onlyBeside } from './refinements.js';
 
 const vm = () => name().meta({ description: 'The name of a VM.' });
 const host = name().optional().meta({ description: 'On which host. Default: on each.' });
 const kind = <Kind extends string>(value: Kind, description: string) =>
   z.literal(value, `'${value}'`).meta({ description });
+
+function isStep(step: string | number): boolean {
+  try {
+    return parsePlaybook([step], 'a fault').length > 0;
+  } catch {
+    return false;
+  }
+}
 
 export const FAULT_KINDS = ['patch-hang', 'patch-fail', 'health-fail', 'metadata', 'late-resume', 'flip-bit'] as const;
 
@@ -28,10 +36,13 @@ export const faultSchema = z.discriminatedUnion(
     z.strictObject({
       kind: kind('metadata', 'Bad replies of the metadata service.'),
       vms: names('a list of names of VMs'),
-      steps: playbookSchema.min(1, 'at least one step').meta({
-        description:
-          "What is done to each reply: '500 x2', 'delay 5s', '404', 'truncated', 'malformed', 'reset', 'ok'.",
-      }),
+      steps: z
+        .array(z.union([z.string(), z.number()], EXPECTED_STEP).refine(isStep, EXPECTED_STEP), 'a list of steps')
+        .min(1, 'at least one step')
+        .meta({
+          description:
+            "What is done to each reply: '500 x2', 'delay 5s', '404', 'truncated', 'malformed', 'reset', 'ok'.",
+        }),
     }),
     z.strictObject({
       kind: kind('late-resume', 'The patching takes so much longer; beyond the budget the deadline resumes the VMs.'),
@@ -68,9 +79,14 @@ export const probeSchema = z
         .optional()
         .meta({ description: 'A module whose default export neither throws nor answers false.' }),
       check: text('the name of a VM').optional().meta({ description: "The invariants of a VM's guest." }),
+      send: text('text').optional().meta({ description: "With 'tcp': what is sent; an answer must follow." }),
+      expectText: text('text')
+        .optional()
+        .meta({ description: "With 'http' and 'tcp': text that a good answer has in it." }),
+      options: z.json().optional().meta({ description: "With 'module': handed to it." }),
       every: duration({ isZeroAllowed: false, maxMs: 3_600_000 })
-        .default(1000)
-        .meta({ description: 'From one question to the next. Default 1s.' }),
+        .default(100)
+        .meta({ description: 'From one question to the next. Default 100ms.' }),
       timeout: duration({ isZeroAllowed: false, maxMs: 3_600_000 })
         .default(1000)
         .meta({ description: 'What is slower is no good answer. Default 1s.' }),
@@ -81,10 +97,19 @@ export const probeSchema = z
       abortBelow: share()
         .optional()
         .meta({ description: "Abort the run where the share of good answers falls below: '50%'." }),
+      abortWindow: duration({ isZeroAllowed: false, maxMs: 3_600_000 })
+        .optional()
+        .meta({ description: "With 'abortBelow': over the last answers of so long. Default: the last ten." }),
     },
     'an object with one of http, tcp, command, module, check',
   )
-  .check(exactlyOneOf(TARGETS));
+  .check(
+    exactlyOneOf(TARGETS),
+    onlyBeside('send', ['tcp']),
+    onlyBeside('expectText', ['http', 'tcp']),
+    onlyBeside('options', ['module']),
+    onlyBeside('abortWindow', ['abortBelow']),
+  );
 
 const EXPECTED_EXPECTATION = "text such as 'blackout.p99 < 50ms', or { memory: preserved }";
 

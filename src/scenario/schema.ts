@@ -186,7 +186,7 @@ const patchSchema = z.union(
 /** The keys of a scenario file, each with the schema of its value. */
 export const scenarioFields = {
   $schema: z.string('text').optional().meta({ description: 'Where an editor finds this schema.' }),
-  name: text('text of 1 to 200 characters')
+  name: text('text of 1 to 200 characters', 200)
     .optional()
     .meta({ description: 'What the scenario shows; the title of its reports. Default: the name of its file.' }),
   seed: wholeNumber(0, SEED_MAX).optional().meta({

@@ -1,6 +1,7 @@
 import {
   type Document,
   isAlias,
+  isCollection,
   isMap,
   isNode,
   isPair,
@@ -10,6 +11,7 @@ import {
   type Node,
   type Pair,
   parseDocument,
+  visit,
   type YAMLMap,
 } from 'yaml';
 import { messageOf } from '../base/errors.js';
@@ -17,6 +19,9 @@ import { type LocatedProblem, ScenarioError } from './problem.js';
 
 /** What an alias stands for is counted each time: a small file that means a million values is refused. */
 const ALIASES_MAX = 1000;
+/** Of lists and mappings in each other. */
+const DEPTH_MAX = 64;
+const NESTED = `Expected lists and mappings at most ${DEPTH_MAX} deep but received deeper ones`;
 export const FILE_BYTES_MAX = 1024 * 1024;
 
 /** A place in the text: from an offset on, so many characters. */
@@ -24,6 +29,9 @@ export interface Span {
   readonly offset: number;
   readonly length: number;
 }
+
+/** Where nothing better is known. */
+const START: Span = { offset: 0, length: 1 };
 
 export type Path = readonly PropertyKey[];
 
@@ -38,7 +46,7 @@ export class Source {
   /** Throws `ScenarioError`: what is no YAML, or means more than it may. */
   constructor(text: string, path: string) {
     this.path = path;
-    this.#text = text;
+    this.#text = text.replace(/^\ufeff/, '');
     this.#lines = new LineCounter();
     this.#document = this.#parsed();
     this.value = this.#valued();
@@ -46,7 +54,8 @@ export class Source {
 
   /** A problem at a place. */
   problem(span: Span, message: string, hint: string | null = null): LocatedProblem {
-    const offset = Math.min(span.offset, this.#text.length);
+    // What is missing at the end is told behind the last word, not on an empty line.
+    const offset = Math.min(span.offset, this.#text.trimEnd().length);
     const { line, col } = this.#lines.linePos(offset);
     const lineStart = offset - (col - 1);
     const lineEnd = this.#text.indexOf('\n', offset);
@@ -56,7 +65,7 @@ export class Source {
 
   /** Where the value at a path stands; of one that is not there, the place of what it is missing in. */
   span(path: Path): Span {
-    return spanOf(this.#nodeAt(path) ?? undefined) ?? { offset: 0, length: 1 };
+    return spanOf(this.#nodeAt(path) ?? undefined) ?? START;
   }
 
   /** Where a key of the mapping at a path stands. */
@@ -82,27 +91,56 @@ export class Source {
         prettyErrors: false,
         strict: true,
         uniqueKeys: true,
+        merge: true,
         logLevel: 'error',
       });
     } catch (error) {
-      throw this.#failure({ offset: 0, length: 1 }, whatIsWrong(error));
+      throw this.#failure(START, whatIsWrong(error));
+    }
+    if (document.errors.some(({ message }) => message.includes('call stack'))) {
+      throw this.#failure(START, NESTED);
     }
     const wrong = [...document.errors, ...document.warnings];
     if (wrong.length > 0) {
       const problems = wrong.map(({ code, message, pos: [offset, end] }) =>
-        this.problem({ offset, length: end - offset }, messageOfYaml(code, message)),
+        this.problem({ offset, length: end - offset }, this.#messageOf(code, message, offset)),
       );
       throw new ScenarioError(this.path, problems);
     }
+    this.#assertReadable(document);
     return document;
+  }
+
+  /** Each alias has its anchor, and nothing is nested deeper than whoever reads it can follow. */
+  #assertReadable(document: Document): void {
+    visit(document, {
+      Alias: (_, alias) => {
+        if (alias.resolve(document) !== undefined) return;
+        const message = `Expected an anchor '&${alias.source}' before the alias '*${alias.source}'`;
+        throw this.#failure(spanOf(alias) ?? START, message);
+      },
+      Collection: (_, collection, ancestors) => {
+        if (ancestors.filter(isCollection).length < DEPTH_MAX) return;
+        throw this.#failure(spanOf(collection) ?? START, NESTED);
+      },
+    });
   }
 
   #valued(): unknown {
     try {
       return this.#document.toJS({ maxAliasCount: ALIASES_MAX });
     } catch (error) {
-      throw this.#failure({ offset: 0, length: 1 }, whatIsWrong(error));
+      throw this.#failure(START, whatIsWrong(error));
     }
+  }
+
+  #messageOf(code: string, message: string, offset: number): string {
+    if (code === 'MULTIPLE_DOCS') return "Expected one scenario but received a second document after '---'";
+    if (code === 'DUPLICATE_KEY') {
+      const [key = ''] = /^[^\s:]+/.exec(this.#text.slice(offset)) ?? [];
+      return `Expected each key once but received '${key}' twice`;
+    }
+    return `Expected YAML but: ${message.charAt(0).toLowerCase()}${message.slice(1)}`;
   }
 
   #failure(span: Span, message: string): ScenarioError {
@@ -135,17 +173,9 @@ function spanOf(node: Node | undefined): Span | undefined {
   return range === undefined || range === null ? undefined : { offset: range[0], length: range[1] - range[0] };
 }
 
-/** An alias bomb is a ReferenceError, nesting without end a RangeError of the stack. */
+/** What the parser throws: an alias bomb is a ReferenceError, nesting without end a RangeError of the stack. */
 function whatIsWrong(error: unknown): string {
-  if (error instanceof RangeError) return 'Expected a scenario but received lists and mappings nested without end';
-  if (error instanceof ReferenceError && error.message.includes('alias')) {
-    return `Expected at most ${ALIASES_MAX} values by aliases but received more`;
-  }
+  if (error instanceof RangeError) return NESTED;
+  if (error instanceof ReferenceError) return `Expected at most ${ALIASES_MAX} values by aliases but received more`;
   return `Expected YAML but: ${messageOf(error)}`;
-}
-
-function messageOfYaml(code: string, message: string): string {
-  if (code === 'MULTIPLE_DOCS') return "Expected one scenario but received a second document after '---'";
-  if (code === 'DUPLICATE_KEY') return 'Expected each key once but received it twice';
-  return `Expected YAML but: ${message.charAt(0).toLowerCase()}${message.slice(1)}`;
 }

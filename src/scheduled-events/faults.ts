@@ -8,7 +8,7 @@ const TIMES_MAX = 10_000;
 const DELAY_MS_MAX = 300_000;
 const STEPS_MAX = 10_000;
 
-const EXPECTED_STEP = "a step such as '500', '404 x3', 'delay 5s', 'truncated', 'malformed', 'reset' or 'ok'";
+export const EXPECTED_STEP = "a step such as '500', '404 x3', 'delay 5s', 'truncated', 'malformed', 'reset' or 'ok'";
 
 /** What is done to one reply. 'ok' is none; a delay is before a reply that is good otherwise. */
 export type FaultStep =

@@ -3,6 +3,7 @@ import { packageVersion } from '../base/package.js';
 import { benchCommand } from './bench.js';
 import { eventsCommand } from './events/command.js';
 import { gateCommand } from './gate/command.js';
+import { initCommand } from './init/command.js';
 import type { Leave } from './leave.js';
 import { patchCommand } from './patch/command.js';
 import { planCommand } from './plan.js';
@@ -19,6 +20,7 @@ export function createProgram(leave: Leave): Command {
     .version(packageVersion())
     // `gate` and `gate ab` both have a --head.
     .enablePositionalOptions()
+    .addCommand(initCommand(leave))
     .addCommand(runCommand(leave))
     .addCommand(rolloutCommand(leave))
     .addCommand(verifyCommand(leave))

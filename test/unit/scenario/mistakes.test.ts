@@ -730,14 +730,14 @@ describe('what is read as a scenario file', () => {
 describe('the message', () => {
   it('shows the line, a caret below the place, and the hint', () => {
     expect(() =>
-      parseScenario(`name: x\nvms:\n  - { name: a, guest: { program: idel } }\n`, { path: 'x.yaml' }),
+      parseScenario(`name: x\nvms:\n  - { name: a, guest: { program: idl } }\n`, { path: 'x.yaml' }),
     ).toThrow(
       [
         'Expected a valid scenario in x.yaml but found a mistake',
         '',
-        "x.yaml:3:34: Expected one of page-writer, kv-store, queue, hash-chain, ticker, idle for 'vms.0.guest.program' but received 'idel'",
-        '  3 |   - { name: a, guest: { program: idel } }',
-        '    |                                  ^^^^',
+        "x.yaml:3:34: Expected one of page-writer, kv-store, queue, hash-chain, ticker, idle for 'vms.0.guest.program' but received 'idl'",
+        '  3 |   - { name: a, guest: { program: idl } }',
+        '    |                                  ^^^',
         "    = did you mean 'idle'?",
       ].join('\n'),
     );

@@ -31,6 +31,8 @@ export type { JournalRecord, JournalStep } from './components/journal.js';
 export { type BundleSignature, generateKeyPair, type KeyPairPem, readKey } from './components/keys.js';
 export type { BundleFile, BundleManifest, ImpactClass } from './components/manifest.js';
 export type { Component, ComponentStore, InstallOptions, RecoveryRecord } from './components/store.js';
+export { DashboardServer } from './dashboard/dashboard-server.js';
+export type { DashboardOptions } from './dashboard/options.js';
 export {
   assertOneDomainAtATime,
   checkRollout,
@@ -174,6 +176,7 @@ export type {
 } from './scheduled-events/raise.js';
 export type { EventState, GuestState, MetadataState } from './scheduled-events/state.js';
 export type { Acknowledgement, Due } from './scheduled-events/store.js';
+export type { TokenEndpointOptions } from './scheduled-events/token-endpoint.js';
 export { EVENT_API_VERSIONS, type EventApiVersion } from './scheduled-events/versions.js';
 export { compactSnapshotFiles } from './snapshot/compact.js';
 export { diffSnapshotFiles, type PageRange } from './snapshot/diff.js';

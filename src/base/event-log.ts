@@ -123,7 +123,7 @@ export class EventLog<Event extends LogEvent> implements AsyncIterable<LogEntry<
     signal?.addEventListener('abort', onAbort);
     try {
       while (signal?.aborted !== true) {
-        const entry = this.#after(seq);
+        const entry = this.#entries[this.#indexBehind(seq)];
         if (entry === undefined) {
           await new Promise<void>((resolve) => {
             wake = resolve;
@@ -152,6 +152,12 @@ export class EventLog<Event extends LogEvent> implements AsyncIterable<LogEntry<
     return this.#entries.map((entry) => `${JSON.stringify(entry)}\n`).join('');
   }
 
+  /** The entries behind `seq` that memory holds, oldest first, at most so many. */
+  after(seq: number, countMax: number): LogEntry<Event>[] {
+    const index = this.#indexBehind(seq);
+    return this.#entries.slice(index, index + countMax);
+  }
+
   /** A log of one part, whose entries are appended here too. Both count time from the same begin. */
   branch<Part extends Event>(): EventLog<Part> {
     return new EventLog<Part>({ beganAtNs: this.#beganAtNs, entriesMax: this.#entriesMax }, (event) =>
@@ -159,9 +165,9 @@ export class EventLog<Event extends LogEvent> implements AsyncIterable<LogEntry<
     );
   }
 
-  #after(seq: number): LogEntry<Event> | undefined {
+  #indexBehind(seq: number): number {
     const oldestSeq = this.#lastSeq - this.#entries.length + 1;
-    return this.#entries[Math.max(0, seq + 1 - oldestSeq)];
+    return Math.max(0, seq + 1 - oldestSeq);
   }
 }
 

@@ -8,6 +8,7 @@ import type { Proof } from '../maintenance/proof.js';
 import { assertFitsMachine, nativeVmConfig, type VmOptions } from '../vm/options.js';
 import { findProgram } from '../vm/programs.js';
 import type { BundleFlags } from './bundles.js';
+import type { UiFlag } from './dashboard.js';
 import { DEMO_PATCHES } from './demo/components.js';
 
 export const PROGRAMS_DEFAULT = ['kv-store', 'queue', 'page-writer', 'ticker'] as const;
@@ -25,6 +26,7 @@ export interface RunFlags extends BundleFlags {
   seed?: number;
   duration: number;
   fault?: string;
+  ui?: UiFlag;
   json?: true;
   color: boolean;
 }

@@ -32,7 +32,7 @@ export interface RunProcessFlags {
 }
 
 const OF_PROCESS = ['readyPort', 'readyHttp', 'readyLine', 'freezer', 'freeze', 'times'];
-const OF_EMULATED = ['trust', 'host', 'allowReboot', 'vms', 'memory', 'program', 'patch', 'seed', 'fault'];
+const OF_EMULATED = ['trust', 'host', 'allowReboot', 'vms', 'memory', 'program', 'patch', 'seed', 'fault', 'ui'];
 
 export const processOptions: readonly Option[] = [
   new Option('--process <command>', 'freeze a real program instead, by a shell; all of its descendants with it'),

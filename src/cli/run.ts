@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command, Option } from 'commander';
 import { isStandstillError } from '../base/errors.js';
+import type { DashboardServer } from '../dashboard/dashboard-server.js';
 import { Host } from '../host/host.js';
 import type { MaintenanceReport } from '../maintenance/report.js';
 import { bundleOptions, provideComponents } from './bundles.js';
+import { serveOn, startDashboard, tellDashboard, uiOption } from './dashboard.js';
 import { writeComponents } from './demo/components.js';
 import { EXIT_NOT_OK, EXIT_OK } from './exit-codes.js';
 import { collect, DAY_MS, durationMs, wholeNumber } from './flags.js';
@@ -52,6 +54,7 @@ export function runCommand(leave: Leave): Command {
       flag('--duration <time>', 'how long the VMs run before', durationMs('--duration', DAY_MS)).default(1000, '1s'),
     )
     .option('--fault <kind>', 'negative control: flip-bit or flip-bit=<vm> flips a bit of frozen RAM')
+    .addOption(uiOption('a dashboard in the browser; when the run is over it serves on until Ctrl-C'))
     .option('--json', 'print the report as one JSON object')
     .option('--no-color', 'no colour; NO_COLOR does the same')
     .addHelpText('after', HELP_EXIT_CODES)
@@ -76,17 +79,22 @@ async function run(flags: RunFlags, leave: Leave): Promise<void> {
   // Before the host, whose temporary folder a signal must not leave behind.
   let host: Host | undefined;
   using interrupt = catchInterrupts(() => host?.[Symbol.dispose]());
+  let dashboard: DashboardServer | undefined;
   let exitCode: number = EXIT_NOT_OK;
   try {
     host = await Host.create({ directory: flags.host, trustedKeys: plan.trustedKeys });
+    dashboard = await startDashboard(flags.ui, host, { patches: plan.patches });
+    tellDashboard(dashboard);
     const report = await maintain(host, plan, interrupt, terminalOf(process.stderr, flags.color), flags.json !== true);
     process.stdout.write(flags.json === true ? `${JSON.stringify(report, null, 2)}\n` : render(report, flags));
     exitCode = report.ok ? EXIT_OK : EXIT_NOT_OK;
+    await serveOn(dashboard, interrupt.signal);
   } catch (error) {
     if (interrupt.exitCode === undefined || !isStandstillError(error, 'ERR_ABORTED')) throw error;
     process.stderr.write('Interrupted: the VMs were resumed and closed, the temporary folder is removed.\n');
     exitCode = interrupt.exitCode;
   } finally {
+    await dashboard?.close();
     await host?.close();
   }
   await leave(exitCode, host?.abandonedThreads ?? 0);

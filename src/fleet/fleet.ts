@@ -204,6 +204,14 @@ export class Fleet implements AsyncDisposable {
     return await this.#rollouts.resume(options);
   }
 
+  /**
+   * Stops the rollout under way, whoever began it: no further host is begun, and it resolves once those under way are
+   * done. The rollout can then be resumed or abandoned. False where there is none.
+   */
+  async stopRollout(): Promise<boolean> {
+    return await this.#rollouts.stop('The rollout was stopped');
+  }
+
   /** Gives up a rollout that has stopped: hosts stay as they are. ERR_ROLLOUT_NOT_FOUND, ERR_ROLLOUT_ACTIVE, ERR_HOST_CLOSED. */
   async abandonRollout(): Promise<void> {
     this.#assertOpen();
@@ -222,7 +230,7 @@ export class Fleet implements AsyncDisposable {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    await this.#rollouts.stop();
+    await this.#rollouts.stop('The fleet was closed during the rollout');
     await this.#creation;
     for (const host of this.hosts) await host.close();
     this.log.append({ type: 'fleet-closed' });

@@ -78,10 +78,12 @@ export class Rollouts {
     await this.#fleet.log.flush();
   }
 
-  /** Aborts the one that is under way, and waits until it has stopped. */
-  async stop(): Promise<void> {
-    this.#driving?.stop.abort(new StandstillError('ERR_ABORTED', 'The fleet was closed during the rollout'));
-    await this.#driving?.done.catch(() => {});
+  /** Aborts the one that is under way, and waits until it has stopped. False where there is none. */
+  async stop(why: string): Promise<boolean> {
+    if (this.#driving === undefined) return false;
+    this.#driving.stop.abort(new StandstillError('ERR_ABORTED', why));
+    await this.#driving.done.catch(() => {});
+    return true;
   }
 
   planSteps({ availabilitySets, order }: Pick<RolloutOptions, 'availabilitySets' | 'order'>): RolloutStep[] {

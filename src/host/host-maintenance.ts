@@ -67,9 +67,13 @@ export class HostMaintenance {
     return (await planPatches(patches, context)).plan;
   }
 
-  /** Aborts one under way. */
-  stop(): void {
-    this.#active?.stop.abort(new StandstillError('ERR_ABORTED', 'The host was closed during the maintenance'));
+  get isActive(): boolean {
+    return this.#active !== undefined;
+  }
+
+  /** Aborts one under way: `why` is the message of its ERR_ABORTED. */
+  stop(why: string): void {
+    this.#active?.stop.abort(new StandstillError('ERR_ABORTED', why));
   }
 
   /** Resolves when the one under way has ended, however it did. */

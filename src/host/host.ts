@@ -297,6 +297,21 @@ export class Host implements Disposable, AsyncDisposable {
     return await this.#maintenance.plan(options);
   }
 
+  /** Whether a maintenance is under way. */
+  get isUnderMaintenance(): boolean {
+    return this.#maintenance.isActive;
+  }
+
+  /**
+   * Aborts the maintenance under way, whoever began it: its VMs are resumed at once, and it rejects with ERR_ABORTED.
+   * False where there is none.
+   */
+  cancelMaintenance(): boolean {
+    if (!this.#maintenance.isActive) return false;
+    this.#maintenance.stop('The maintenance was cancelled');
+    return true;
+  }
+
   /**
    * Aborts a maintenance under way, closes the VMs, ends the patch workers and removes a temporary folder. Idempotent.
    * It waits for a patch at most its grace, twice.
@@ -321,7 +336,7 @@ export class Host implements Disposable, AsyncDisposable {
 
   #shut(): void {
     if (this.#vms.closed) return;
-    this.#maintenance.stop();
+    this.#maintenance.stop('The host was closed during the maintenance');
     this.#vms.close();
     this.#journal.tell({ type: 'host-closed' });
   }

@@ -174,6 +174,14 @@ export class MetadataServer implements AsyncDisposable {
     this.#store.remove(event.id, 'cancelled');
   }
 
+  /** Acknowledges an event in the name of the first VM that it hits, so that it starts now. Throws ERR_EVENT_UNKNOWN. */
+  acknowledge(eventId: string): void {
+    const event = this.#store.find(eventId);
+    const [vm] = event?.resources ?? [];
+    if (event !== undefined && vm !== undefined && this.#store.acknowledge(vm, [event.id])) return;
+    throw unexpected('ERR_EVENT_UNKNOWN', 'the EventId of a present event', 'an acknowledgement', eventId);
+  }
+
   /**
    * What goes wrong with the next replies to a VM's requests for Scheduled Events, one step a reply, as '500 x2',
    * 'delay 5s', '404', 'truncated', 'malformed', 'reset', 'ok'; then all is well. It takes the place of an earlier one.

@@ -2,9 +2,11 @@ import { writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command, Option } from 'commander';
 import { isStandstillError, messageOf, StandstillError, unexpected } from '../../base/errors.js';
+import type { DashboardServer } from '../../dashboard/dashboard-server.js';
 import { Fleet } from '../../fleet/fleet.js';
 import { FAULT_DOMAINS_MAX, HOSTS_MAX, UPDATE_DOMAINS_MAX } from '../../fleet/options.js';
 import type { RolloutReport } from '../../fleet/rollout-report.js';
+import { serveOn, startDashboard, tellDashboard, uiOption } from '../dashboard.js';
 import { writeComponents } from '../demo/components.js';
 import { EXIT_NOT_OK, EXIT_OK } from '../exit-codes.js';
 import { collect, DAY_MS, durationMs, wholeNumber } from '../flags.js';
@@ -70,6 +72,7 @@ export function rolloutCommand(leave: Leave): Command {
     .option('--roll-back', 'take back what the rollout in --state has patched')
     .option('--in-doubt <answer>', 'where a kill has left it open whether a host is patched: applied, not-applied')
     .option('--plan', 'show the placement, the order and what each host would do; nothing is applied')
+    .addOption(uiOption('a dashboard in the browser; when the rollout is over it serves on until Ctrl-C'))
     .option('--log <file>', 'write the event log there, an object a line')
     .option('--json', 'print the result as one JSON object')
     .option('--no-color', 'no colour; NO_COLOR does the same')
@@ -98,17 +101,22 @@ async function run(flags: RolloutFlags, leave: Leave): Promise<void> {
   using interrupt = catchInterrupts(() => {
     for (const host of fleet?.hosts ?? []) host[Symbol.dispose]();
   });
+  let dashboard: DashboardServer | undefined;
   let exitCode: number = EXIT_NOT_OK;
   try {
     fleet = await Fleet.create(plan.fleet);
+    dashboard = await startDashboard(flags.ui, fleet, { patches: plan.rollout.patches });
+    tellDashboard(dashboard);
     const report = await rollOut(fleet, plan, flags, interrupt.signal);
     exitCode = interrupt.exitCode ?? (report.ok ? EXIT_OK : EXIT_NOT_OK);
     process.stderr.write(advice(report, flags));
+    await serveOn(dashboard, interrupt.signal);
   } catch (error) {
     if (interrupt.exitCode === undefined || !isStandstillError(error, 'ERR_ABORTED')) throw error;
     process.stderr.write('Interrupted before the rollout began: no host was patched.\n');
     exitCode = interrupt.exitCode;
   } finally {
+    await dashboard?.close();
     await fleet?.close();
     if (flags.log !== undefined && fleet !== undefined) writeLog(flags.log, fleet);
   }

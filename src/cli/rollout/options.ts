@@ -4,6 +4,7 @@ import type { Direction } from '../../fleet/rollout-events.js';
 import type { AppliedProbe, RolloutOptions } from '../../fleet/rollout-options.js';
 import { assertFitsMachine, nativeVmConfig } from '../../vm/options.js';
 import { findProgram } from '../../vm/programs.js';
+import type { UiFlag } from '../dashboard.js';
 import { DEMO_PATCHES } from '../demo/components.js';
 import { memoryOf } from '../run-options.js';
 
@@ -36,6 +37,7 @@ export interface RolloutFlags {
   trust?: string[];
   allowReboot?: true;
   log?: string;
+  ui?: UiFlag;
   json?: true;
   color: boolean;
 }
@@ -103,8 +105,9 @@ export function planRolloutRun(flags: RolloutFlags): RolloutRun {
 }
 
 function assertStateFlags(flags: RolloutFlags): void {
-  if (flags.plan && flags.log !== undefined) {
-    throw new StandstillError('ERR_INVALID_OPTION', 'Expected one of --plan and --log but received both');
+  const serving = (['log', 'ui'] as const).find((name) => flags[name] !== undefined);
+  if (flags.plan && serving !== undefined) {
+    throw new StandstillError('ERR_INVALID_OPTION', `Expected one of --plan and --${serving} but received both`);
   }
   if (flags.state !== undefined) {
     if (flags.patch !== undefined || flags.resume || flags.rollBack) return;

@@ -2,10 +2,14 @@ import { once } from 'node:events';
 import { Command, Option } from 'commander';
 import pino from 'pino';
 import { isStandstillError, unexpected } from '../../base/errors.js';
+import type { DashboardServer } from '../../dashboard/dashboard-server.js';
 import { Host } from '../../host/host.js';
 import { ControlServer } from '../../scheduled-events/control-server.js';
 import { MetadataServer } from '../../scheduled-events/metadata-server.js';
 import { DURATION_MS_MAX } from '../../scheduled-events/timing.js';
+import { provideComponents } from '../bundles.js';
+import { startDashboard, uiOption } from '../dashboard.js';
+import { writeComponents } from '../demo/components.js';
 import { EXIT_OK } from '../exit-codes.js';
 import { collect, waitMs } from '../flags.js';
 import { catchInterrupts } from '../interrupt.js';
@@ -62,6 +66,13 @@ export function serveCommand(leave: Leave): Command {
     )
     .option('--schedule <file>', 'YAML file of events, sets, faults and times')
     .option('--control [address]', 'a control endpoint on loopback, with a token: STANDSTILL_TOKEN, or a random one')
+    .addOption(uiOption('a dashboard in the browser'))
+    .option(
+      '--patch <file>',
+      'what a maintenance from the dashboard may apply, repeatable (default: three built-in modules)',
+      collect,
+    )
+    .option('--trust <file>', 'public key whose bundles are applied, repeatable', collect)
     .option('--log-level <level>', `pino log on standard error: ${LOG_LEVELS.join(', ')}; requests are at debug`)
     .option('--json', 'print JSON, one object a line: first the addresses when ready, then what happens')
     .option('--no-color', 'no colour; NO_COLOR does the same')
@@ -76,17 +87,24 @@ async function serve(flags: ServeFlags, leave: Leave): Promise<void> {
   let host: Host | undefined;
   using interrupt = catchInterrupts(() => host?.[Symbol.dispose]());
   let control: ControlServer | undefined;
+  let dashboard: DashboardServer | undefined;
   try {
-    host = await Host.create({ metadata });
+    host = await Host.create({ metadata, trustedKeys: plan.trustedKeys });
     await startVms(host, plan, metadata, interrupt.signal);
     if (plan.control !== undefined) control = await ControlServer.start(metadata, plan.control);
-    using _told = tell(flags, metadata, host, control);
+    if (plan.ui !== undefined) {
+      if (plan.isDemo) await writeComponents(host.directory, 0);
+      await provideComponents(host.components, plan.patches);
+      dashboard = await startDashboard(plan.ui, host, { metadata, patches: plan.patches });
+    }
+    using _told = tell(flags, metadata, host, { control, dashboard });
     const { timeScale } = metadata.state();
     const scheduled = runSchedule(plan.events, metadata, { timeScale, signal: interrupt.signal });
     await Promise.all([scheduled, untilAborted(interrupt.signal)]);
   } catch (error) {
     if (interrupt.exitCode === undefined || !isStandstillError(error, 'ERR_ABORTED')) throw error;
   } finally {
+    await dashboard?.close();
     await control?.close();
     await metadata.close();
     await host?.close();
@@ -104,11 +122,20 @@ async function startVms(host: Host, plan: ServePlan, metadata: MetadataServer, s
 }
 
 /** Prints the addresses, and from then on what happens. */
-function tell(flags: ServeFlags, { log }: MetadataServer, host: Host, control: ControlServer | undefined): Disposable {
+function tell(
+  flags: ServeFlags,
+  { log }: MetadataServer,
+  host: Host,
+  {
+    control,
+    dashboard,
+  }: { readonly control: ControlServer | undefined; readonly dashboard: DashboardServer | undefined },
+): Disposable {
   const { style } = terminalOf(process.stdout, flags.color);
   const ready = {
     vms: host.vms.map(({ name, metadataUrl = '' }) => ({ name, url: metadataUrl })),
     control: control === undefined ? null : { url: control.url, token: control.token },
+    ui: dashboard === undefined ? null : { url: dashboard.url, token: dashboard.token, page: dashboard.pageUrl },
   };
   process.stdout.write(
     flags.json ? `${JSON.stringify({ type: 'ready', pid: process.pid, ...ready })}\n` : renderReady(ready, style),

@@ -1,9 +1,12 @@
-import { unexpected } from '../../base/errors.js';
+import { StandstillError, unexpected } from '../../base/errors.js';
 import { didYouMean } from '../../base/suggest.js';
+import type { PatchSpec } from '../../maintenance/patch-source.js';
 import type { ControlOptions } from '../../scheduled-events/control-server.js';
 import { EVENT_TYPES, type EventType } from '../../scheduled-events/event.js';
 import type { MetadataOptions } from '../../scheduled-events/options.js';
 import type { VmOptions } from '../../vm/options.js';
+import type { UiFlag } from '../dashboard.js';
+import { DEMO_PATCHES } from '../demo/components.js';
 import { memoryOf } from '../run-options.js';
 import { readSchedule, type Schedule, type ScheduleEntry } from './schedule.js';
 
@@ -25,6 +28,9 @@ export interface ServeFlags {
   faults?: string[];
   schedule?: string;
   control?: string | true;
+  ui?: UiFlag;
+  patch?: string[];
+  trust?: string[];
   logLevel?: string;
   json?: true;
   color: boolean;
@@ -36,6 +42,12 @@ export interface ServePlan {
   readonly faults: Readonly<Record<string, readonly (string | number)[]>>;
   readonly events: readonly ScheduleEntry[];
   readonly control: ControlOptions | undefined;
+  readonly ui: UiFlag;
+  /** What a maintenance from the dashboard may apply. */
+  readonly patches: readonly PatchSpec[];
+  readonly trustedKeys: readonly string[];
+  /** The built-in patches need the components that they work on. */
+  readonly isDemo: boolean;
 }
 
 const NO_SCHEDULE: Schedule = { sets: {}, faults: {}, events: [] };
@@ -48,6 +60,7 @@ export async function planServe(flags: ServeFlags, token: string | undefined): P
   const faults = Object.fromEntries((flags.faults ?? []).map((text) => assignment('--faults', text)));
   const events = [...(flags.raise ?? []).map((text) => raised(text, flags)), ...schedule.events];
   for (const vm of [...Object.values(sets).flat(), ...Object.keys({ ...schedule.faults, ...faults })]) known(vm, names);
+  assertUiFlags(flags);
   for (const { vms } of events) for (const vm of vms ?? []) known(vm, names);
   return {
     vms: names.map((name) => ({ name, program: flags.program, memory: memoryOf(flags.memory) })),
@@ -65,7 +78,17 @@ export async function planServe(flags: ServeFlags, token: string | undefined): P
     events,
     control:
       flags.control === undefined ? undefined : { listen: flags.control === true ? undefined : flags.control, token },
+    ui: flags.ui,
+    patches: flags.patch ?? DEMO_PATCHES,
+    trustedKeys: flags.trust ?? [],
+    isDemo: flags.patch === undefined,
   };
+}
+
+function assertUiFlags(flags: ServeFlags): void {
+  const needsUi = (['patch', 'trust'] as const).find((name) => flags[name] !== undefined);
+  if (needsUi === undefined || flags.ui !== undefined) return;
+  throw new StandstillError('ERR_INVALID_OPTION', `Expected --ui with --${needsUi} but received none`);
 }
 
 function known(vm: string, names: readonly string[]): void {

@@ -1,9 +1,8 @@
 // The newest entries of the log, and what is said of them aloud.
 import { byId, element, keyed, setText } from './dom.js';
 import { formatClock } from './format.js';
-import { isListed, isSpoken, wordsOf } from './words.js';
+import { isSpoken, wordsOf } from './words.js';
 
-const SHOWN_MAX = 120;
 const SPOKEN_MAX = 3;
 const GATHER_MS = 400;
 
@@ -22,7 +21,7 @@ export class LogView {
     const newest = log.at(-1)?.seq ?? 0;
     if (newest === this.#drawnSeq) return;
     this.#drawnSeq = newest;
-    const shown = log.filter(isListed).slice(-SHOWN_MAX).reverse();
+    const shown = log.toReversed();
     const byKey = new Map(shown.map((entry) => [`${incarnation}.${entry.seq}`, entry]));
     keyed(byId('log'), [...byKey.keys()], (key) => {
       const entry = byKey.get(key);

@@ -11,6 +11,8 @@ import { act, follow, keepToken, takeToken } from './server.js';
 import { VmsView } from './vms-view.js';
 
 const UPDATE_MS = 250;
+const DRAW_MS = 100;
+const CALM_MS = 1000;
 const NOTICE_MS = 8000;
 
 const model = new Model();
@@ -88,20 +90,26 @@ function showTiles() {
   for (const [index, text] of Object.values(tiles).entries()) setText(byId('tiles').children[index].lastChild, text);
 }
 
-/** Texts four times a second at most, strips at each frame; without motion where that is not wanted, nor for nobody. */
+/**
+ * Texts four times a second and strips ten times, which is motion enough at their pace and leaves the processors to the
+ * VMs; without motion where that is not wanted, and nothing while nobody sees the page.
+ */
 let updatedAt = 0;
+let drawnAt = 0;
 const isCalm = matchMedia('(prefers-reduced-motion: reduce)');
 function frame(at) {
-  const isDue = at - updatedAt >= UPDATE_MS;
-  if (model.isLive && isDue) {
+  requestAnimationFrame(frame);
+  if (!model.isLive) return;
+  if (at - updatedAt >= UPDATE_MS) {
     updatedAt = at;
     showTiles();
     for (const view of views) view.update(model);
     if (isStale) charts.update(model);
     isStale = false;
   }
-  if (model.isLive && (isDue || !isCalm.matches)) vms.draw(model);
-  requestAnimationFrame(frame);
+  if (at - drawnAt < (isCalm.matches ? CALM_MS : DRAW_MS)) return;
+  drawnAt = at;
+  vms.draw(model);
 }
 requestAnimationFrame(frame);
 

@@ -1,8 +1,9 @@
 // What the page knows, built from the server's events alone.
 import { Rollout } from './rollout.js';
 import { VmTrack } from './vm-track.js';
+import { isListed } from './words.js';
 
-const LOG_MAX = 300;
+const LOG_MAX = 120;
 const BLACKOUTS_MAX = 20_000;
 const SERIES_MAX = 600;
 
@@ -34,7 +35,7 @@ export class Model {
     this.rollout = undefined;
     /** { atNs, vm, cause, blackoutNs } */
     this.blackouts = [];
-    /** Newest last. */
+    /** Of the entries that are listed; newest last. */
     this.log = [];
     /** Of all VMs together: [seconds], [steps a second], [pages a second]. */
     this.series = [[], [], []];
@@ -54,7 +55,7 @@ export class Model {
     if (name === 'picture') this.#settle(data);
     if (name === 'sample') this.#count(data);
     if (name !== 'entry') return undefined;
-    this.log.push(data);
+    if (isListed(data)) this.log.push(data);
     if (this.log.length > LOG_MAX) this.log.shift();
     HANDLERS[data.type]?.(this, data);
     this.rollout = Rollout.after(this.rollout, data);

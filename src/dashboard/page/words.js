@@ -30,6 +30,7 @@ const WORDS = {
   'event-removed': ({ reason }) => `An event is over: ${reason}`,
   'service-enabled': ({ vm }) => `${vm} asks for its events`,
   'service-disabled': ({ vm }) => `${vm} has not asked for a day`,
+  'probe-unhealthy': ({ probe, message }) => `Probe ${probe} is unhealthy: ${message}`,
   'fleet-opened': ({ hosts }) => `A fleet of ${hosts.length} hosts`,
   'set-created': ({ name }) => `Availability set ${name}`,
   'rollout-started': () => 'A rollout begins',
@@ -46,12 +47,13 @@ const WORDS = {
 };
 
 /** Each by itself would be too much to list; they are in the timelines. */
-const UNLISTED = new Set(['impact-begin', 'vm-placed', 'host-patch-begin', 'health']);
+const UNLISTED = new Set(['impact-begin', 'vm-placed', 'host-patch-begin', 'health', 'probe']);
 /** What somebody who does not see the page is told at once. */
 const SPOKEN = new Set(
   [
-    'vm-paused vm-resumed vm-faulted vm-closed maintenance-begin maintenance-end maintenance-rejected event-scheduled',
-    'event-started event-removed rollout-started domain-begin domain-end rollout-stopped rollout-done rollout-rolled-back',
+    'vm-paused vm-resumed vm-faulted vm-closed maintenance-begin maintenance-end maintenance-rejected',
+    'event-scheduled event-started event-removed rollout-started domain-begin domain-end rollout-stopped rollout-done',
+    'rollout-rolled-back probe-unhealthy',
   ].flatMap((types) => types.split(' ')),
 );
 

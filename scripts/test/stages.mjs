@@ -74,6 +74,11 @@ const clang = {
   otherwise: 'clang is not installed (Debian: apt-get install clang)',
 };
 
+const chromium = {
+  present: () => commandExists('chromium'),
+  otherwise: 'Chromium is not installed (Debian: apt-get install chromium)',
+};
+
 const metadataClients = {
   present: () =>
     existsSync('/usr/lib/ocf/resource.d/heartbeat/azure-events-az') &&
@@ -147,9 +152,10 @@ export const STAGES = [
   {
     name: 'library',
     always: true,
-    ...vitest('library', '--exclude', 'test/clients/**', '--exclude', 'test/package/**'),
+    ...vitest('library', ...['clients', 'package', 'browser'].flatMap((folder) => ['--exclude', `test/${folder}/**`])),
   },
   { name: 'package', always: false, needs: binutils, ...vitest('package', 'test/package') },
+  { name: 'browser', always: false, needs: chromium, ...vitest('browser', 'test/browser') },
   { name: 'clients', always: false, needs: metadataClients, ...vitest('clients', 'test/clients') },
   {
     name: 'address',

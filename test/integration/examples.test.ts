@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
+import { runVitest } from '../fixtures/vitest.js';
 
 const root = resolve(import.meta.dirname, '../..');
 
@@ -32,4 +33,20 @@ test('clone: every worker goes its own way, and all take less than as many copie
   const output = await run('clone', '12');
   expect(output).toContain('12 different memories');
   expect(numberIn(output, /(\d+) times as much as the clones/)).toBeGreaterThan(1);
+});
+
+test('vitest: a maintenance, its control and a rollout', { timeout: 120_000 }, async () => {
+  const { exitCode, output } = await runVitest(root, ['--root', 'examples/vitest']);
+  expect(output).toMatch(/Tests +4 passed/);
+  expect(exitCode).toBe(0);
+});
+
+test('node:test: a store that is frozen and killed has every write that it acknowledged', {
+  timeout: 120_000,
+}, async () => {
+  // Node's runner tells a run within a run by this variable.
+  const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+  const args = ['--test', 'examples/node-test/kept-writes.test.mjs'];
+  const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: root, env });
+  expect(stdout).toMatch(/pass 1\n[\s\S]*fail 0\n/);
 });

@@ -56,7 +56,8 @@ describe('the tarball', () => {
       'prebuilds/linux-x64/standstill_bench_limits',
       'prebuilds/linux-x64/standstill_bench_store_cost',
     ]);
-    expect(paths.filter((path) => /\.(test\.\w+|map|log|tgz)$|\.tsbuildinfo$/.test(path))).toEqual([]);
+    const isLeftOver = (path: string) => /\.(test\.\w+|map|log|tgz)$|\.tsbuildinfo$/.test(path);
+    expect(paths.filter((path) => isLeftOver(path) && !path.startsWith('examples/'))).toEqual([]);
     const packedBytes = statSync(tarball).size;
     const unpackedBytes = files.reduce((sum, { bytes }) => sum + bytes, 0);
     console.log(`package: ${packedBytes} bytes packed, ${unpackedBytes} bytes unpacked, ${files.length} files`);
@@ -155,6 +156,18 @@ describe('installed where there is no compiler', () => {
        });`,
     );
     expect(await user.run('node', ['required.cjs'])).toMatchObject({ exitCode: 0, stdout: 'created\n' });
+  });
+
+  // Jest is no dependency of this project: it brings more packages than all others together.
+  it('is tested by Jest, as in examples/jest', async () => {
+    const jest = userFolder(folder, 'with-jest');
+    for (const name of ['package.json', 'maintenance.test.mjs']) {
+      jest.write(name, readFileSync(join(ROOT, 'examples/jest', name), 'utf8'));
+    }
+    expect(await install(jest, tarball)).toMatchObject({ exitCode: 0 });
+    const { exitCode, stderr } = await jest.run('npm', ['test']);
+    expect(stderr).toMatch(/Tests: +2 passed, 2 total/);
+    expect(exitCode).toBe(0);
   });
 
   it('resolves its published schemas', async () => {

@@ -13,8 +13,10 @@ import { runBench } from '../bench/run.js';
 import { findProgram } from '../vm/programs.js';
 import { EXIT_NOT_OK, EXIT_OK } from './exit-codes.js';
 import { collect, DAY_MS, durationMs, wholeNumber } from './flags.js';
+import { closing, itemList } from './help.js';
 import { catchInterrupts, type Interrupt } from './interrupt.js';
 import type { Leave } from './leave.js';
+import type { OutputFlags } from './output-flags.js';
 import { showProgress } from './progress.js';
 import { renderBench } from './render/bench.js';
 import { memoryOf } from './run-options.js';
@@ -22,7 +24,7 @@ import { terminalOf } from './terminal.js';
 
 const VMS_MAX = 1000;
 
-interface BenchFlags {
+interface BenchFlags extends OutputFlags {
   case?: string[];
   only?: string;
   quick?: true;
@@ -31,12 +33,10 @@ interface BenchFlags {
   program?: string;
   dirty?: string;
   duration?: number;
-  json?: true;
   out?: string;
   html?: string;
   format?: string;
   schema?: true;
-  color: boolean;
 }
 
 /** `standstill bench`: the promises as figures, each beside its limit in the same run. */
@@ -61,23 +61,32 @@ export function benchCommand(leave: Leave): Command {
         durationMs('--duration', DAY_MS),
       ),
     )
-    .addOption(new Option('--json', 'print the result as one JSON object').conflicts('format'))
     .option('--out <file>', 'write the result as JSON to a file as well')
     .option('--html <file>', 'write a page with plots to a file as well, which needs nothing besides itself')
     .addOption(
-      new Option('--format <name>', 'print it in the format of another tool').choices(Object.keys(BENCH_FORMATS)),
+      new Option('--format <name>', 'print it in the format of another tool')
+        .choices(Object.keys(BENCH_FORMATS))
+        .conflicts('json'),
     )
     .option('--schema', 'print the JSON Schema of the result and measure nothing')
-    .option('--no-color', 'no colour; NO_COLOR does the same')
-    .addHelpText('after', helpText)
+    .addHelpText(
+      'after',
+      closing(
+        '0 measured; 1 not; 2 usage; 130 Ctrl-C, 143 SIGTERM.',
+        [
+          'standstill bench --quick',
+          'standstill bench --only pause,resume --html bench.html',
+          'standstill bench --case ./my.bench.mjs --json',
+        ],
+        (help) =>
+          itemList(
+            'Cases:',
+            CASES.map(({ name, promise, summary }) => [name, `${summary}${promise === null ? '' : ` (${promise})`}`]),
+            help,
+          ),
+      ),
+    )
     .action((flags: BenchFlags) => bench(flags, leave));
-}
-
-function helpText(): string {
-  const rows = CASES.map(
-    ({ name, promise, summary }) => `  ${name.padEnd(19)} ${(promise ?? '').padEnd(4)} ${summary}`,
-  );
-  return `\nCases:\n${rows.join('\n')}\n\nExit codes: 0 measured; 1 not; 2 usage; 130 Ctrl-C, 143 SIGTERM.`;
 }
 
 async function bench(flags: BenchFlags, leave: Leave): Promise<void> {
@@ -125,7 +134,7 @@ async function measure(
   params: BenchParams,
   { signal }: Interrupt,
 ): Promise<BenchResult> {
-  using progress = showProgress(terminalOf(process.stderr, flags.color).style, true, 'lines');
+  using progress = showProgress(flags, 'lines');
   let named = '';
   return await runBench({
     cases,

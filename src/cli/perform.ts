@@ -1,16 +1,11 @@
-import type { Command } from 'commander';
 import { isStandstillError } from '../base/errors.js';
 import type { Progress } from '../base/progress.js';
 import { EXIT_OK } from './exit-codes.js';
 import { catchInterrupts } from './interrupt.js';
 import type { Leave } from './leave.js';
+import type { OutputFlags } from './output-flags.js';
 import { showProgress } from './progress.js';
 import { type Terminal, terminalOf } from './terminal.js';
-
-export interface OutputFlags {
-  json?: true;
-  color: boolean;
-}
 
 /** What a command found. */
 export interface Outcome {
@@ -29,22 +24,19 @@ export interface Watch {
   readonly say: (text: string) => void;
 }
 
-export const withOutputFlags = (command: Command): Command =>
-  command
-    .option('--json', 'print the result as one JSON object')
-    .option('--no-color', 'no colour; NO_COLOR does the same');
-
 /** Does a command's work under its progress, prints what it found, and leaves. Ctrl-C ends the work. */
 export async function perform(
-  { json, color }: OutputFlags,
+  flags: OutputFlags,
   leave: Leave,
   work: (watch: Watch) => Promise<Outcome>,
 ): Promise<void> {
   using interrupt = catchInterrupts(() => {});
   try {
-    const outcome = await withProgress(interrupt.signal, terminalOf(process.stderr, color), json !== true, work);
-    const text = json ? `${JSON.stringify(outcome.json, null, 2)}\n` : outcome.text(terminalOf(process.stdout, color));
-    process.stdout.write(text);
+    const outcome = await withProgress(interrupt.signal, flags, work);
+    const { json, color } = flags;
+    process.stdout.write(
+      json ? `${JSON.stringify(outcome.json, null, 2)}\n` : outcome.text(terminalOf(process.stdout, color)),
+    );
     await leave(outcome.exitCode ?? EXIT_OK, 0);
   } catch (error) {
     if (interrupt.exitCode === undefined || !isStandstillError(error, 'ERR_ABORTED')) throw error;
@@ -55,11 +47,10 @@ export async function perform(
 
 async function withProgress(
   signal: AbortSignal,
-  { style }: Terminal,
-  isWanted: boolean,
+  flags: OutputFlags,
   work: (watch: Watch) => Promise<Outcome>,
 ): Promise<Outcome> {
-  using progress = showProgress(style, isWanted);
+  using progress = showProgress(flags);
   return await work({
     signal,
     say: (text) => progress.say(text),

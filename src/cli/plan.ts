@@ -7,8 +7,10 @@ import type { PatchPlan, PlannedMaintenance } from '../maintenance/plan.js';
 import { type BundleFlags, bundleOptions, provideComponents } from './bundles.js';
 import { EXIT_NOT_OK, EXIT_OK } from './exit-codes.js';
 import { collect, DAY_MS, durationMs, wholeNumber } from './flags.js';
+import { closing } from './help.js';
 import type { Leave } from './leave.js';
-import { type Outcome, type OutputFlags, perform, type Watch, withOutputFlags } from './perform.js';
+import type { OutputFlags } from './output-flags.js';
+import { type Outcome, perform, type Watch } from './perform.js';
 import { type Column, renderTable } from './render/table.js';
 import { planFleet } from './rollout/plan.js';
 import type { Style } from './terminal.js';
@@ -28,7 +30,7 @@ interface PlanFlags extends OutputFlags, BundleFlags {
 
 /** `standstill plan`: what a maintenance would do. */
 export function planCommand(leave: Leave): Command {
-  const command = withOutputFlags(new Command('plan'))
+  const command = new Command('plan')
     .summary('show what a maintenance would do, without doing it')
     .description(
       'Shows which patches a host would apply, in which order and impact class, what they are expected to take of the ' +
@@ -52,7 +54,13 @@ export function planCommand(leave: Leave): Command {
         wholeNumber('--domains', 1, UPDATE_DOMAINS_MAX),
       ),
     )
-    .addHelpText('after', '\nExit codes: 0 every patch qualifies; 1 not so, and why; 2 usage.')
+    .addHelpText(
+      'after',
+      closing('0 every patch qualifies; 1 not so, and why; 2 usage; 130 Ctrl-C, 143 SIGTERM.', [
+        'standstill plan --patch agent.tar.gz --trust vendor.pub.pem',
+        'standstill plan --hosts 5 --vms 20 --patch ./my-patch.mjs',
+      ]),
+    )
     .action((flags: PlanFlags) =>
       perform(flags, leave, (watch) =>
         flags.hosts === undefined ? plan(flags) : planOfFleet(flags, flags.hosts, watch),

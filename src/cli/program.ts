@@ -5,6 +5,7 @@ import { eventsCommand } from './events/command.js';
 import { gateCommand } from './gate/command.js';
 import { initCommand } from './init/command.js';
 import type { Leave } from './leave.js';
+import { addOutputFlags } from './output-flags.js';
 import { patchCommand } from './patch/command.js';
 import { planCommand } from './plan.js';
 import { rolloutCommand } from './rollout/command.js';
@@ -32,6 +33,7 @@ export function createProgram(leave: Leave): Command {
     .addCommand(planCommand(leave))
     .addCommand(gateCommand(leave));
   for (const command of withSubcommands(program)) {
+    if (command.commands.length === 0) addOutputFlags(command);
     command.exitOverride().showHelpAfterError('(--help tells more)').showSuggestionAfterError();
   }
   return program;

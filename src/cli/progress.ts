@@ -2,7 +2,8 @@ import { createLogUpdate } from 'log-update';
 import { monotonicNs } from '../base/clock.js';
 import { formatNs } from '../base/units.js';
 import type { MaintenanceEvent, MaintenancePhase } from '../maintenance/events.js';
-import type { Style } from './terminal.js';
+import type { OutputFlags } from './output-flags.js';
+import { terminalOf } from './terminal.js';
 
 const REDRAW_INTERVAL_NS = 40_000_000n;
 const BAR_COLUMNS = 24;
@@ -37,11 +38,12 @@ const SILENT: Progress = { say() {}, showShare() {}, onEvent() {}, [Symbol.dispo
 
 /**
  * Live progress on standard error, where that is a terminal, gone when disposed; elsewhere nothing, or for work of
- * minutes, of whose parts a log is to tell, a line for each.
+ * minutes, of whose parts a log is to tell, a line for each. Nothing with --quiet.
  */
-export function showProgress(style: Style, wanted: boolean, elsewhere: 'nothing' | 'lines' = 'nothing'): Progress {
-  if (!wanted) return SILENT;
+export function showProgress({ quiet, color }: OutputFlags, elsewhere: 'nothing' | 'lines' = 'nothing'): Progress {
+  if (quiet) return SILENT;
   if (process.stderr.isTTY !== true) return elsewhere === 'lines' ? lines() : SILENT;
+  const { style } = terminalOf(process.stderr, color);
   const update = createLogUpdate(process.stderr, { showCursor: true });
   const startedAtNs = monotonicNs();
   let drawnAtNs = 0n;

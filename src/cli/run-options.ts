@@ -10,13 +10,14 @@ import { findProgram } from '../vm/programs.js';
 import type { BundleFlags } from './bundles.js';
 import type { UiFlag } from './dashboard.js';
 import { DEMO_PATCHES } from './demo/components.js';
+import type { OutputFlags } from './output-flags.js';
 
 export const PROGRAMS_DEFAULT = ['kv-store', 'queue', 'page-writer', 'ticker'] as const;
 /** A seed that a JSON number holds and that is short enough to be typed again. */
 export const RANDOM_SEED_LIMIT = 2 ** 32;
 
 /** The flags of `standstill run`, as commander hands them over. */
-export interface RunFlags extends BundleFlags {
+export interface RunFlags extends BundleFlags, OutputFlags {
   vms: number;
   memory: string;
   program?: string[];
@@ -27,8 +28,6 @@ export interface RunFlags extends BundleFlags {
   duration: number;
   fault?: string;
   ui?: UiFlag;
-  json?: true;
-  color: boolean;
 }
 
 export interface RunPlan {

@@ -8,6 +8,7 @@ import { EXIT_NOT_OK, EXIT_OK } from './exit-codes.js';
 import { durationMs, wholeNumber } from './flags.js';
 import { catchInterrupts } from './interrupt.js';
 import type { Leave } from './leave.js';
+import type { OutputFlags } from './output-flags.js';
 import { showProgress } from './progress.js';
 import { type Column, renderTable } from './render/table.js';
 import { type Style, terminalOf } from './terminal.js';
@@ -16,7 +17,7 @@ const TIMES_MAX = 1_000_000;
 const FREEZE_MS_MAX = 24 * 3_600_000;
 
 /** The flags of `standstill run` with `--process`, as commander hands them over. */
-export interface RunProcessFlags {
+export interface RunProcessFlags extends OutputFlags {
   process?: string;
   readyPort?: number;
   readyHttp?: string;
@@ -27,8 +28,6 @@ export interface RunProcessFlags {
   duration: number;
   budget: number;
   proof: string;
-  json?: true;
-  color: boolean;
 }
 
 const OF_PROCESS = ['readyPort', 'readyHttp', 'readyLine', 'freezer', 'freeze', 'times'];
@@ -105,8 +104,7 @@ export async function runProcess(
 }
 
 async function withProgress<T>(flags: RunProcessFlags, work: (say: (text: string) => void) => Promise<T>): Promise<T> {
-  const { style } = terminalOf(process.stderr, flags.color);
-  using progress = showProgress(style, flags.json !== true);
+  using progress = showProgress(flags);
   progress.say('starting the guest');
   return await work((text) => progress.say(text));
 }
@@ -161,7 +159,7 @@ function render(report: ProcessRunReport, flags: RunProcessFlags): string {
     report.freezes.length === 0 ? '' : renderTable(COLUMNS, [...report.freezes.entries()], style),
     style.dim(report.clocks.summary),
     verdict(report, style),
-  ];
+  ].slice(flags.quiet ? -1 : 0);
   return `\n${sections.filter((section) => section !== '').join('\n\n')}\n\n`;
 }
 

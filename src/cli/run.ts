@@ -9,6 +9,7 @@ import { serveOn, startDashboard, tellDashboard, uiOption } from './dashboard.js
 import { writeComponents } from './demo/components.js';
 import { EXIT_NOT_OK, EXIT_OK } from './exit-codes.js';
 import { collect, DAY_MS, durationMs, wholeNumber } from './flags.js';
+import { closing } from './help.js';
 import { catchInterrupts, type Interrupt } from './interrupt.js';
 import type { Leave } from './leave.js';
 import { type Progress, showProgress } from './progress.js';
@@ -17,7 +18,7 @@ import { renderTickers, renderUpdate, renderVerdict } from './render/verdict.js'
 import { renderVms } from './render/vm-tables.js';
 import { PROGRAMS_DEFAULT, planRun, type RunFlags, type RunPlan } from './run-options.js';
 import { assertFlagsFit, processOptions, type RunProcessFlags, runProcess } from './run-process.js';
-import { type Terminal, terminalOf } from './terminal.js';
+import { terminalOf } from './terminal.js';
 
 const VMS_MAX = 1000;
 
@@ -55,9 +56,14 @@ export function runCommand(leave: Leave): Command {
     )
     .option('--fault <kind>', 'negative control: flip-bit or flip-bit=<vm> flips a bit of frozen RAM')
     .addOption(uiOption('a dashboard in the browser; when the run is over it serves on until Ctrl-C'))
-    .option('--json', 'print the report as one JSON object')
-    .option('--no-color', 'no colour; NO_COLOR does the same')
-    .addHelpText('after', HELP_EXIT_CODES)
+    .addHelpText(
+      'after',
+      closing('0 memory preserved, invariants hold, budget kept; 1 not so; 2 usage; 130 Ctrl-C, 143 SIGTERM.', [
+        'standstill run',
+        'standstill run --vms 8 --memory 256MiB --patch ./my-patch.mjs --json',
+        "standstill run --process 'redis-server --port 6379' --ready-port 6379 --freeze 2s",
+      ]),
+    )
     .action(async (flags: RunFlags & RunProcessFlags) => {
       assertFlagsFit(command, flags.process !== undefined);
       if (flags.process === undefined) return await run(flags, leave);
@@ -67,9 +73,6 @@ export function runCommand(leave: Leave): Command {
   for (const option of [...bundleOptions(), ...processOptions]) command.addOption(option);
   return command;
 }
-
-const HELP_EXIT_CODES = `
-Exit codes: 0 memory preserved, invariants hold, budget kept; 1 not so; 2 usage; 130 Ctrl-C, 143 SIGTERM.`;
 
 const flag = (names: string, text: string, parse: (text: string) => number): Option =>
   new Option(names, text).argParser(parse);
@@ -85,7 +88,7 @@ async function run(flags: RunFlags, leave: Leave): Promise<void> {
     host = await Host.create({ directory: flags.host, trustedKeys: plan.trustedKeys });
     dashboard = await startDashboard(flags.ui, host, { patches: plan.patches });
     tellDashboard(dashboard);
-    const report = await maintain(host, plan, interrupt, terminalOf(process.stderr, flags.color), flags.json !== true);
+    const report = await maintain(host, plan, interrupt, flags);
     process.stdout.write(flags.json === true ? `${JSON.stringify(report, null, 2)}\n` : render(report, flags));
     exitCode = report.ok ? EXIT_OK : EXIT_NOT_OK;
     await serveOn(dashboard, interrupt.signal);
@@ -100,14 +103,8 @@ async function run(flags: RunFlags, leave: Leave): Promise<void> {
   await leave(exitCode, host?.abandonedThreads ?? 0);
 }
 
-async function maintain(
-  host: Host,
-  plan: RunPlan,
-  { signal }: Interrupt,
-  { style }: Terminal,
-  showsProgress: boolean,
-): Promise<MaintenanceReport> {
-  using progress: Progress = showProgress(style, showsProgress);
+async function maintain(host: Host, plan: RunPlan, { signal }: Interrupt, flags: RunFlags): Promise<MaintenanceReport> {
+  using progress: Progress = showProgress(flags);
   progress.say(`creating ${plan.vms.length} VMs`);
   signal.throwIfAborted();
   for (const options of plan.vms) {
@@ -138,13 +135,13 @@ function render(report: MaintenanceReport, flags: RunFlags): string {
   const terminal = terminalOf(process.stdout, flags.color);
   const { style } = terminal;
   const title = `${style.bold('Memory-preserving maintenance')} ${style.dim(`seed ${report.seed}`)}`;
-  const sections = [
+  const result = [renderUpdate(report, style), renderVerdict(report, style)];
+  const whole = [
     title,
     renderTimeline(report, terminal),
     renderVms(report.vms, terminal),
     renderTickers(report, style),
-    renderUpdate(report, style),
-    renderVerdict(report, style),
   ];
+  const sections = flags.quiet ? result : [...whole, ...result];
   return `\n${sections.filter((section) => section !== '').join('\n\n')}\n\n`;
 }

@@ -8,8 +8,10 @@ import type { VmOptions } from '../vm/options.js';
 import { findProgram, guestPrograms } from '../vm/programs.js';
 import { EXIT_NOT_OK, EXIT_OK } from './exit-codes.js';
 import { collect, wholeNumber } from './flags.js';
+import { closing } from './help.js';
 import { catchInterrupts } from './interrupt.js';
 import type { Leave } from './leave.js';
+import type { OutputFlags } from './output-flags.js';
 import { showProgress } from './progress.js';
 import { type Column, renderTable } from './render/table.js';
 import { memoryOf, RANDOM_SEED_LIMIT } from './run-options.js';
@@ -18,14 +20,12 @@ import { type Style, terminalOf } from './terminal.js';
 const CALIBRATION_MS = 300;
 const STEPS_MIN = 100;
 
-interface VerifyFlags {
+interface VerifyFlags extends OutputFlags {
   program?: string[];
   memory: string;
   seed?: number;
   steps?: number;
   pauses: number;
-  json?: true;
-  color: boolean;
 }
 
 /** What `standstill verify --json` prints. */
@@ -63,9 +63,13 @@ export function verifyCommand(leave: Leave): Command {
         .argParser(wholeNumber('--pauses', 0, 1_000_000))
         .default(50),
     )
-    .option('--json', 'print the result as one JSON object')
-    .option('--no-color', 'no colour; NO_COLOR does the same')
-    .addHelpText('after', '\nExit codes: 0 all runs agree; 1 not so; 2 usage; 130 Ctrl-C, 143 SIGTERM.')
+    .addHelpText(
+      'after',
+      closing('0 all runs agree; 1 not so; 2 usage; 130 Ctrl-C, 143 SIGTERM.', [
+        'standstill verify',
+        'standstill verify --program kv-store --seed 7 --pauses 500',
+      ]),
+    )
     .action((flags: VerifyFlags) => verify(flags, leave));
 }
 
@@ -76,7 +80,7 @@ async function verify(flags: VerifyFlags, leave: Leave): Promise<void> {
   using interrupt = catchInterrupts(() => {});
   const programs: DeterminismReport[] = [];
   {
-    using progress = showProgress(terminalOf(process.stderr, flags.color).style, flags.json !== true);
+    using progress = showProgress(flags);
     for (const program of names) {
       progress.say(`twin runs of ${program}`);
       const guest = { program, memory: memoryOf(flags.memory), seed };
@@ -88,7 +92,9 @@ async function verify(flags: VerifyFlags, leave: Leave): Promise<void> {
   const ok = programs.every((program) => program.ok);
   const report: VerifyReport = { schemaVersion: 1, ok, seed, pauses: flags.pauses, programs };
   const { style } = terminalOf(process.stdout, flags.color);
-  process.stdout.write(flags.json === true ? `${JSON.stringify(report, null, 2)}\n` : render(report, style));
+  process.stdout.write(
+    flags.json === true ? `${JSON.stringify(report, null, 2)}\n` : render(report, style, flags.quiet === true),
+  );
   await leave(ok ? EXIT_OK : EXIT_NOT_OK, 0);
 }
 
@@ -103,7 +109,7 @@ async function stepsReached(options: VmOptions): Promise<number> {
   return vm.stats().steps;
 }
 
-function render({ programs, ok, seed }: VerifyReport, style: Style): string {
+function render({ programs, ok, seed }: VerifyReport, style: Style, isQuiet: boolean): string {
   const columns: Column<DeterminismReport>[] = [
     { head: 'program', align: 'left', cell: ({ program }) => program },
     { head: 'at step', align: 'right', cell: ({ steps }) => steps.toLocaleString('en') },
@@ -119,6 +125,7 @@ function render({ programs, ok, seed }: VerifyReport, style: Style): string {
   const verdict = ok
     ? `${style.green('✔')} ${style.bold('Deterministic')}: memory, registers and invariants agree in every run`
     : `${style.red('✘')} ${style.bold('Not deterministic')}: repeat it with --seed ${seed}`;
+  if (isQuiet) return `${verdict}\n`;
   const title = `${style.bold('Twin runs')} ${style.dim(`seed ${seed}`)}`;
   return `\n${title}\n\n${renderTable(columns, programs, style)}\n\n${verdict}\n\n`;
 }

@@ -45,6 +45,21 @@ describe('standstill run', () => {
     for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(100);
   });
 
+  it('--quiet leaves the verdict of the text, and errors', TIMEOUT, async () => {
+    const { stdout, stderr, exitCode } = await runCli([...QUICK, '--quiet']);
+    expect({ stderr, exitCode }).toEqual({ stderr: '', exitCode: 0 });
+    expect(stdout.trim().split('\n')).toEqual([
+      '✔ Memory preserved: 4 of 4 VMs',
+      expect.stringMatching(/^ {2}4 MiB compared, longest blackout/),
+    ]);
+    const failed = await runCli([...QUICK, '--quiet', '--fault', 'flip-bit']);
+    expect(failed).toMatchObject({ exitCode: 1, stdout: expect.stringContaining('✘ Not preserved as promised') });
+    expect(await runCli([...QUICK, '--quiet', '--vms', '0'])).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining('--vms'),
+    });
+  });
+
   it('--json prints exactly one object of the documented shape', TIMEOUT, async () => {
     const { stdout, stderr, exitCode } = await runCli([...QUICK, '--json', '--seed', '7', '--budget', '29s']);
     expect(stderr).toBe('');

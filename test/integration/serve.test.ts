@@ -111,7 +111,9 @@ describe('the control endpoint', () => {
     await withServe(['--vm', 'web-0', '--control'], async ({ vms, control }) => {
       const url = vms[0]?.url as string;
       const events = async (...args: string[]) => {
-        const end = await runCli(['events', ...args, '--control', control.url], { STANDSTILL_TOKEN: control.token });
+        const end = await runCli(['events', ...args, '--json', '--control', control.url], {
+          STANDSTILL_TOKEN: control.token,
+        });
         return { ...end, answer: end.stdout === '' ? undefined : JSON.parse(end.stdout) };
       };
       const raised = await events('raise', 'Reboot', '--vm', 'web-0', '--notice', '1h');
@@ -126,6 +128,8 @@ describe('the control endpoint', () => {
       expect((await ask(`${url}/metadata/scheduledevents?api-version=2020-07-01`)).status).toBe(503);
       const { answer } = await events('state');
       expect(answer.vms).toMatchObject([{ name: 'web-0', requests: 2, incarnation: 3 }]);
+      const token = ['--control', control.url, '--token', control.token];
+      expect((await runCli(['events', 'state', ...token])).stdout).toMatch(/^VM .*incarnation.*\nweb-0 /);
       const failed = await events('raise', '--hardware-failure', '--duration', '10ms');
       expect(failed).toMatchObject({ exitCode: 0, answer: [{ type: 'Reboot' }] });
       expect(await events('raise', 'Frieze')).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('400') });

@@ -4,18 +4,18 @@ import { StandstillError, unexpected } from '../../base/errors.js';
 import { EVENT_API_VERSIONS, NEWEST_EVENT_API_VERSION } from '../../scheduled-events/versions.js';
 import { EXIT_NOT_OK, EXIT_OK } from '../exit-codes.js';
 import { DAY_MS, durationMs } from '../flags.js';
+import { closing } from '../help.js';
 import { catchInterrupts } from '../interrupt.js';
 import type { Leave } from '../leave.js';
+import type { OutputFlags } from '../output-flags.js';
 import { type Style, terminalOf } from '../terminal.js';
 import { causeOf } from './client.js';
 
-interface WatchFlags {
+interface WatchFlags extends OutputFlags {
   ack?: true;
   once?: true;
   interval: number;
   apiVersion: string;
-  json?: true;
-  color: boolean;
 }
 
 interface WireEvent {
@@ -48,10 +48,18 @@ export const watchCommand = (leave: Leave): Command =>
         .argParser(durationMs('--interval', DAY_MS))
         .default(1000, '1s'),
     )
-    .addOption(new Option('--api-version <version>').choices(EVENT_API_VERSIONS).default(NEWEST_EVENT_API_VERSION))
-    .option('--json', 'print the documents as they are, one a line')
-    .option('--no-color', 'no colour; NO_COLOR does the same')
-    .addHelpText('after', '\nExit codes: 0 ended by Ctrl-C or SIGTERM, or --once; 1 no answer to --once; 2 usage.')
+    .addOption(
+      new Option('--api-version <version>', 'which form the documents have')
+        .choices(EVENT_API_VERSIONS)
+        .default(NEWEST_EVENT_API_VERSION),
+    )
+    .addHelpText(
+      'after',
+      closing('0 ended by Ctrl-C or SIGTERM, or --once; 1 no answer to --once; 2 usage.', [
+        'standstill events watch http://127.0.0.1:8080',
+        'standstill events watch http://127.0.0.1:8080 --ack --json',
+      ]),
+    )
     .action((url: string, flags: WatchFlags) => watch(url, flags, leave));
 
 async function watch(text: string, flags: WatchFlags, leave: Leave): Promise<void> {

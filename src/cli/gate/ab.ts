@@ -6,9 +6,8 @@ import type { GateReport } from '../../gate/verdict.js';
 import { durationMs, wholeNumber } from '../flags.js';
 import type { Leave } from '../leave.js';
 import { showProgress } from '../progress.js';
-import { terminalOf } from '../terminal.js';
 import { chosenMetrics, type MetricFlags, MIN_EFFECT_PAIRED, minEffects } from './inputs.js';
-import { decideAndReport, type OutputFlags, withGateFlags } from './outputs.js';
+import { decideAndReport, type ReportFlags, withGateFlags } from './outputs.js';
 
 const PAIRS_MAX = 10_000;
 const TIMEOUT_MAX_MS = 24 * 3600 * 1000;
@@ -17,7 +16,7 @@ const WARM_UP_MAX = 1000;
 const ERROR_RATE_MIN = 0.001;
 const ERROR_RATE_MAX = 0.5;
 
-interface AbFlags extends OutputFlags, MetricFlags {
+interface AbFlags extends ReportFlags, MetricFlags {
   base: string;
   head: string;
   metrics: MetricSource;
@@ -56,7 +55,7 @@ export function abCommand(leave: Leave): Command {
     )
     .addOption(number('--warmup <number>', 'runs of each side that do not count', 0, WARM_UP_MAX).default(1))
     .addOption(
-      new Option('--timeout <duration>', 'a run that takes longer is killed')
+      new Option('--timeout <time>', 'a run that takes longer is killed')
         .argParser(durationMs('--timeout', TIMEOUT_MAX_MS))
         .default(600_000, '10min'),
     )
@@ -66,7 +65,11 @@ export function abCommand(leave: Leave): Command {
         'random, printed',
       ),
     );
-  return withGateFlags(command, MIN_EFFECT_PAIRED).action((flags: AbFlags) =>
+  const examples = [
+    "standstill gate ab --base 'node ../main/job.mjs' --head 'node job.mjs'",
+    "standstill gate ab --base ./old --head ./new --metrics stdout --min-effect '5%'",
+  ];
+  return withGateFlags(command, MIN_EFFECT_PAIRED, examples).action((flags: AbFlags) =>
     decideAndReport(flags, leave, (signal) => compare(flags, signal)),
   );
 }
@@ -89,7 +92,7 @@ async function compare(flags: AbFlags, signal: AbortSignal): Promise<GateReport>
   const commands: Record<Side, string> = { base, head };
   const measure = async (side: Side) =>
     chosenMetrics(await runCommand(commands[side], { metrics, timeoutMs: timeout, signal }), flags);
-  using progress = showProgress(terminalOf(process.stderr, flags.color).style, flags.json !== true);
+  using progress = showProgress(flags);
   progress.say('warming up');
   for (let run = 0; run < warmup; run += 1) {
     await measure('base');

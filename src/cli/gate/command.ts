@@ -5,12 +5,13 @@ import { compareResults } from '../../gate/compare.js';
 import type { GateReport } from '../../gate/verdict.js';
 import { collect } from '../flags.js';
 import type { Leave } from '../leave.js';
+import { addOutputFlags } from '../output-flags.js';
 import { abCommand } from './ab.js';
 import { type MetricFlags, MIN_EFFECT_THRESHOLD, minEffects, readBudgets, readResults } from './inputs.js';
-import { decideAndReport, type OutputFlags, withGateFlags } from './outputs.js';
+import { decideAndReport, type ReportFlags, withGateFlags } from './outputs.js';
 import { runBench } from './run-bench.js';
 
-interface GateFlags extends OutputFlags, MetricFlags {
+interface GateFlags extends ReportFlags, MetricFlags {
   budget?: string;
   baseline?: string[];
   head?: string;
@@ -32,7 +33,11 @@ export function gateCommand(leave: Leave): Command {
       '--head <file>',
       "the result to judge; '-' reads standard input (default with --budget: what standstill bench measures now, and again where it misses)",
     );
-  return withGateFlags(command, MIN_EFFECT_THRESHOLD)
+  withGateFlags(command, MIN_EFFECT_THRESHOLD, [
+    'standstill gate --budget budgets.yaml',
+    'standstill gate --baseline main.json --head head.json --format markdown=gate.md',
+  ]);
+  return addOutputFlags(command)
     .action((flags: GateFlags) => decideAndReport(flags, leave, (signal) => judge(flags, signal)))
     .addCommand(abCommand(leave));
 }

@@ -7,16 +7,16 @@ import { renderMarkdown } from '../../gate/report/markdown.js';
 import type { GateReport } from '../../gate/verdict.js';
 import { EXIT_NOT_OK, EXIT_OK, EXIT_UNDECIDED } from '../exit-codes.js';
 import { collect } from '../flags.js';
+import { closing } from '../help.js';
 import { catchInterrupts } from '../interrupt.js';
 import type { Leave } from '../leave.js';
+import type { OutputFlags } from '../output-flags.js';
 import { terminalOf } from '../terminal.js';
 import { renderReport } from './render.js';
 
-export interface OutputFlags {
+export interface ReportFlags extends OutputFlags {
   format?: string[];
-  json?: true;
   undecided?: 'fail' | 'pass';
-  color: boolean;
 }
 
 const RENDERERS = {
@@ -34,7 +34,7 @@ interface Output {
   readonly path: string | undefined;
 }
 
-export const withGateFlags = (command: Command, minEffect: number): Command =>
+export const withGateFlags = (command: Command, minEffect: number, examples: readonly string[]): Command =>
   command
     .option('--metric <pattern>', "only the metrics that fit, repeatable; '*' stands for any text", collect)
     .option('--higher-is-better <pattern>', 'metrics of which more is better, where the unit does not tell', collect)
@@ -53,17 +53,18 @@ export const withGateFlags = (command: Command, minEffect: number): Command =>
       `${Object.keys(RENDERERS).join(', ')}; repeatable (default: text, and in GitHub Actions annotations and the job summary)`,
       collect,
     )
-    .option('--json', 'the same as --format json')
-    .option('--no-color', 'no colour; NO_COLOR does the same')
     .addHelpText(
       'after',
-      '\nExit codes: 0 pass or improvement; 1 regression; 2 usage, unreadable input or a command that failed; 3 undecided;' +
-        ' 130 Ctrl-C, 143 SIGTERM.\ndocs/GATE.md explains the method.',
+      closing(EXIT_CODES, examples, () => 'docs/GATE.md explains the method.\n\n'),
     );
+
+const EXIT_CODES =
+  '0 pass or improvement; 1 regression; 2 usage, unreadable input or a command that failed; 3 undecided; ' +
+  '130 Ctrl-C, 143 SIGTERM.';
 
 /** Judges, writes the report in the forms that are asked for, and leaves with the exit code of the verdict. */
 export async function decideAndReport(
-  flags: OutputFlags,
+  flags: ReportFlags,
   leave: Leave,
   judge: (signal: AbortSignal) => Promise<GateReport>,
 ): Promise<void> {
@@ -81,7 +82,7 @@ export async function decideAndReport(
 }
 
 /** Which forms of the report are asked for. ERR_INVALID_OPTION before any work is done. */
-function plannedOutputs({ format = [], json }: OutputFlags): Output[] {
+function plannedOutputs({ format = [], json }: ReportFlags): Output[] {
   const outputs = [...format, ...(json ? ['json'] : [])].map(parseOutput);
   if (outputs.filter(({ path }) => path === undefined).length > 1) {
     throw new StandstillError('ERR_INVALID_OPTION', 'Expected one --format at most without =file, for standard output');
@@ -128,7 +129,7 @@ async function write(path: string, text: string, by: typeof writeFile | typeof a
   }
 }
 
-function exitCodeFor({ verdict }: GateReport, undecided: OutputFlags['undecided']): number {
+function exitCodeFor({ verdict }: GateReport, undecided: ReportFlags['undecided']): number {
   if (verdict === 'regression') return EXIT_NOT_OK;
   if (verdict !== 'undecided') return EXIT_OK;
   return undecided === undefined ? EXIT_UNDECIDED : undecided === 'fail' ? EXIT_NOT_OK : EXIT_OK;

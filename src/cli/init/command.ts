@@ -2,8 +2,10 @@ import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { messageOf, StandstillError, unexpected } from '../../base/errors.js';
+import { closing } from '../help.js';
 import type { Leave } from '../leave.js';
-import { type Outcome, type OutputFlags, perform, withOutputFlags } from '../perform.js';
+import type { OutputFlags } from '../output-flags.js';
+import { type Outcome, perform } from '../perform.js';
 import { FIRST_SCENARIO } from './first-scenario.js';
 
 interface InitFlags extends OutputFlags {
@@ -14,12 +16,15 @@ const FILE_DEFAULT = 'scenario.yaml';
 
 /** `standstill init`: a first scenario, to be run and changed. */
 export const initCommand = (leave: Leave): Command =>
-  withOutputFlags(new Command('init'))
+  new Command('init')
     .summary('write a first scenario, with comments')
     .description(`Writes a scenario that can be run as it is: 'standstill run ${FILE_DEFAULT}'. Overwrites nothing.`)
     .argument('[file]', 'where to', FILE_DEFAULT)
     .option('--force', 'replace the file that is there')
-    .addHelpText('after', '\nExit codes: 0 done; 2 usage.')
+    .addHelpText(
+      'after',
+      closing('0 done; 2 usage; 130 Ctrl-C, 143 SIGTERM.', ['standstill init', 'standstill init ./tests/freeze.yaml']),
+    )
     .action((file: string, flags: InitFlags) => perform(flags, leave, () => init(file, flags.force === true)));
 
 async function init(path: string, isForced: boolean): Promise<Outcome> {

@@ -4,8 +4,10 @@ import { createBundle } from '../../components/bundle.js';
 import { readKey } from '../../components/keys.js';
 import type { ImpactClass } from '../../components/manifest.js';
 import { collect, DAY_MS, durationMs } from '../flags.js';
+import { closing } from '../help.js';
 import type { Leave } from '../leave.js';
-import { type Outcome, type OutputFlags, perform, withOutputFlags } from '../perform.js';
+import type { OutputFlags } from '../output-flags.js';
+import { type Outcome, perform } from '../perform.js';
 import { describeHead } from './describe.js';
 
 interface CreateFlags extends OutputFlags {
@@ -23,7 +25,7 @@ interface CreateFlags extends OutputFlags {
 }
 
 export const createCommand = (leave: Leave): Command =>
-  withOutputFlags(new Command('create'))
+  new Command('create')
     .summary('make a bundle of a folder of files')
     .description('Packs all files of a folder into a patch bundle, the same bytes for the same files.')
     .requiredOption('--id <name>', 'names the patch')
@@ -45,7 +47,12 @@ export const createCommand = (leave: Leave): Command =>
     .requiredOption('--files <folder>', 'the files of the new version')
     .option('--key <file>', 'private key to sign it with')
     .requiredOption('--out <file>', 'the bundle, as patch.tar.gz')
-    .addHelpText('after', '\nExit codes: 0 done; 1 refused by the system; 2 usage.')
+    .addHelpText(
+      'after',
+      closing('0 done; 1 refused by the system; 2 usage; 130 Ctrl-C, 143 SIGTERM.', [
+        "standstill patch create --id agent-1.1 --component agent --from '^1.0.0' --to 1.1.0 --impact pause --files ./new-agent --key vendor.key.pem --out agent.tar.gz",
+      ]),
+    )
     .action((flags: CreateFlags) => perform(flags, leave, () => create(flags)));
 
 async function create(flags: CreateFlags): Promise<Outcome> {

@@ -3,19 +3,26 @@ import { writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { unexpected } from '../../base/errors.js';
 import { generateKeyPair } from '../../components/keys.js';
+import { closing } from '../help.js';
 import type { Leave } from '../leave.js';
-import { type Outcome, type OutputFlags, perform, withOutputFlags } from '../perform.js';
+import type { OutputFlags } from '../output-flags.js';
+import { type Outcome, perform } from '../perform.js';
 
 interface KeygenFlags extends OutputFlags {
   out: string;
 }
 
 export const keygenCommand = (leave: Leave): Command =>
-  withOutputFlags(new Command('keygen'))
+  new Command('keygen')
     .summary('make a pair of Ed25519 keys')
     .description('Writes <name>.key.pem, the private key, for its owner alone, and <name>.pub.pem. Overwrites nothing.')
     .requiredOption('--out <name>', 'the path of the files, without their endings')
-    .addHelpText('after', '\nExit codes: 0 done; 1 refused by the system; 2 usage.')
+    .addHelpText(
+      'after',
+      closing('0 done; 1 refused by the system; 2 usage; 130 Ctrl-C, 143 SIGTERM.', [
+        'standstill patch keygen --out vendor',
+      ]),
+    )
     .action((flags: KeygenFlags) => perform(flags, leave, () => keygen(flags)));
 
 async function keygen({ out }: KeygenFlags): Promise<Outcome> {

@@ -5,20 +5,27 @@ import { checkBundle } from '../../components/bundle.js';
 import { assertTrusted, readKey } from '../../components/keys.js';
 import { EXIT_NOT_OK } from '../exit-codes.js';
 import { collect } from '../flags.js';
+import { closing } from '../help.js';
 import type { Leave } from '../leave.js';
-import { type Outcome, type OutputFlags, perform, withOutputFlags } from '../perform.js';
+import type { OutputFlags } from '../output-flags.js';
+import { type Outcome, perform } from '../perform.js';
 
 interface VerifyFlags extends OutputFlags {
   key: string[];
 }
 
 export const verifyCommand = (leave: Leave): Command =>
-  withOutputFlags(new Command('verify'))
+  new Command('verify')
     .summary('check the signature and every file of a bundle')
     .description('Checks that a trusted key has signed the manifest, and that every file is the one that it names.')
-    .argument('<bundle>')
+    .argument('<bundle>', 'patch bundle')
     .requiredOption('--key <file>', 'public key that is trusted, repeatable', collect)
-    .addHelpText('after', '\nExit codes: 0 it is whole and signed by that key; 1 it is not, and why; 2 usage.')
+    .addHelpText(
+      'after',
+      closing('0 it is whole and signed by that key; 1 it is not, and why; 2 usage; 130 Ctrl-C, 143 SIGTERM.', [
+        'standstill patch verify agent.tar.gz --key vendor.pub.pem',
+      ]),
+    )
     .action((bundle: string, flags: VerifyFlags) => perform(flags, leave, () => verify(bundle, flags)));
 
 async function verify(bundle: string, flags: VerifyFlags): Promise<Outcome> {

@@ -10,6 +10,7 @@ import { serveOn, startDashboard, tellDashboard, uiOption } from '../dashboard.j
 import { writeComponents } from '../demo/components.js';
 import { EXIT_NOT_OK, EXIT_OK } from '../exit-codes.js';
 import { collect, DAY_MS, durationMs, wholeNumber } from '../flags.js';
+import { closing } from '../help.js';
 import { catchInterrupts } from '../interrupt.js';
 import type { Leave } from '../leave.js';
 import { perform } from '../perform.js';
@@ -18,7 +19,7 @@ import { terminalOf } from '../terminal.js';
 import { planRolloutRun, type RolloutFlags, type RolloutRun } from './options.js';
 import { planFleet } from './plan.js';
 import { populate } from './populate.js';
-import { placementOf, renderPlacement, renderRollout } from './render.js';
+import { placementOf, renderPlacement, renderRollout, renderVerdict } from './render.js';
 import { watchRollout } from './watch.js';
 
 const VMS_MAX = 1000;
@@ -74,16 +75,18 @@ export function rolloutCommand(leave: Leave): Command {
     .option('--plan', 'show the placement, the order and what each host would do; nothing is applied')
     .addOption(uiOption('a dashboard in the browser; when the rollout is over it serves on until Ctrl-C'))
     .option('--log <file>', 'write the event log there, an object a line')
-    .option('--json', 'print the result as one JSON object')
-    .option('--no-color', 'no colour; NO_COLOR does the same')
-    .addHelpText('after', HELP_EXIT_CODES)
+    .addHelpText(
+      'after',
+      closing('0 all hosts patched, all VMs well, invariants proved; 1 not so; 2 usage; 130 Ctrl-C, 143 SIGTERM.', [
+        'standstill rollout --hosts 5 --vms 20',
+        'standstill rollout --patch agent.tar.gz --trust vendor.pub.pem --state ./fleet',
+        'standstill rollout --patch agent.tar.gz --trust vendor.pub.pem --state ./fleet --resume',
+      ]),
+    )
     .action((flags: RolloutFlags) =>
       flags.plan ? perform(flags, leave, (watch) => planFleet(flags, watch)) : run(flags, leave),
     );
 }
-
-const HELP_EXIT_CODES = `
-Exit codes: 0 all hosts patched, all VMs well, invariants proved; 1 not so; 2 usage; 130 Ctrl-C, 143 SIGTERM.`;
 
 const flag = (names: string, text: string, parse: (text: string) => number): Option =>
   new Option(names, text).argParser(parse);
@@ -134,11 +137,11 @@ async function rollOut(
 ): Promise<RolloutReport> {
   const terminal = terminalOf(process.stdout, flags.color);
   const report = await (async () => {
-    using progress = showProgress(terminalOf(process.stderr, flags.color).style, flags.json !== true);
+    using progress = showProgress(flags);
     progress.say(`creating ${plan.vms.length} VMs`);
     await populate(fleet, plan, signal);
     const placement = placementOf(fleet, fleet.planSteps(plan.rollout));
-    if (!flags.json) process.stdout.write(`\n${renderPlacement(placement, terminal)}\n\n`);
+    if (!flags.json && !flags.quiet) process.stdout.write(`\n${renderPlacement(placement, terminal)}\n\n`);
     if (plan.isDemo) await Promise.all(fleet.hosts.map((host) => writeComponents(host.directory, flags.seed)));
     progress.say('the VMs run');
     await sleep(plan.durationMs, undefined, { signal }).catch(() => signal.throwIfAborted());
@@ -148,7 +151,11 @@ async function rollOut(
     return await fleet.resumeRollout({ ...control, direction: plan.resume === 'as it was' ? undefined : plan.resume });
   })();
   const json = { placement: fleet.placement, report };
-  process.stdout.write(flags.json ? `${JSON.stringify(json, null, 2)}\n` : `\n${renderRollout(report, terminal)}\n\n`);
+  process.stdout.write(
+    flags.json
+      ? `${JSON.stringify(json, null, 2)}\n`
+      : `\n${flags.quiet ? renderVerdict(report, terminal.style) : renderRollout(report, terminal)}\n\n`,
+  );
   return report;
 }
 

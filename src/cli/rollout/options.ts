@@ -6,13 +6,14 @@ import { assertFitsMachine, nativeVmConfig } from '../../vm/options.js';
 import { findProgram } from '../../vm/programs.js';
 import type { UiFlag } from '../dashboard.js';
 import { DEMO_PATCHES } from '../demo/components.js';
+import type { OutputFlags } from '../output-flags.js';
 import { memoryOf } from '../run-options.js';
 
 const PROGRAMS_DEFAULT = ['kv-store', 'queue', 'page-writer'] as const;
 const SETS_DEFAULT = ['web'];
 
 /** The flags of `standstill rollout`, as commander hands them over. */
-export interface RolloutFlags {
+export interface RolloutFlags extends OutputFlags {
   hosts: number;
   vms: number;
   set?: string[];
@@ -38,8 +39,6 @@ export interface RolloutFlags {
   allowReboot?: true;
   log?: string;
   ui?: UiFlag;
-  json?: true;
-  color: boolean;
 }
 
 export interface RolloutRun {

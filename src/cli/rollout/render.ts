@@ -82,7 +82,7 @@ export function renderRollout(report: RolloutReport, { style }: Terminal): strin
 }
 
 /** Whether all is well, in one sentence, and what is not. */
-function renderVerdict(report: RolloutReport, style: Style): string {
+export function renderVerdict(report: RolloutReport, style: Style): string {
   const { blackout, invariants, problems, hosts } = report;
   const patched = hosts.filter(({ applied }) => applied === 'yes').length;
   const sign = report.ok ? style.green('✔') : style.red('✘');

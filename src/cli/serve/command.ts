@@ -12,6 +12,7 @@ import { startDashboard, uiOption } from '../dashboard.js';
 import { writeComponents } from '../demo/components.js';
 import { EXIT_OK } from '../exit-codes.js';
 import { collect, waitMs } from '../flags.js';
+import { closing } from '../help.js';
 import { catchInterrupts } from '../interrupt.js';
 import type { Leave } from '../leave.js';
 import { terminalOf } from '../terminal.js';
@@ -74,9 +75,13 @@ export function serveCommand(leave: Leave): Command {
     )
     .option('--trust <file>', 'public key whose bundles are applied, repeatable', collect)
     .option('--log-level <level>', `pino log on standard error: ${LOG_LEVELS.join(', ')}; requests are at debug`)
-    .option('--json', 'print JSON, one object a line: first the addresses when ready, then what happens')
-    .option('--no-color', 'no colour; NO_COLOR does the same')
-    .addHelpText('after', '\nExit codes: 0 ended by Ctrl-C or SIGTERM; 1 it could not serve; 2 usage.')
+    .addHelpText(
+      'after',
+      closing('0 ended by Ctrl-C or SIGTERM; 1 it could not serve; 2 usage.', [
+        'standstill serve --vm web-0 --metadata 127.0.0.1:8080 --raise Freeze --notice 10s',
+        'standstill serve --vm web-0 --vm web-1 --set web=web-0,web-1 --control',
+      ]),
+    )
     .action((flags: ServeFlags) => serve(flags, leave));
 }
 
@@ -140,6 +145,7 @@ function tell(
   process.stdout.write(
     flags.json ? `${JSON.stringify({ type: 'ready', pid: process.pid, ...ready })}\n` : renderReady(ready, style),
   );
+  if (flags.quiet) return { [Symbol.dispose]() {} };
   return log.subscribe((entry) => {
     process.stdout.write(flags.json ? `${JSON.stringify(entry)}\n` : renderEntry(entry, style));
   });

@@ -7,11 +7,12 @@ import type { MetadataOptions } from '../../scheduled-events/options.js';
 import type { VmOptions } from '../../vm/options.js';
 import type { UiFlag } from '../dashboard.js';
 import { DEMO_PATCHES } from '../demo/components.js';
+import type { OutputFlags } from '../output-flags.js';
 import { memoryOf } from '../run-options.js';
 import { readSchedule, type Schedule, type ScheduleEntry } from './schedule.js';
 
 /** The flags of `standstill serve`, as commander hands them over. */
-export interface ServeFlags {
+export interface ServeFlags extends OutputFlags {
   vm?: string[];
   program: string;
   memory: string;
@@ -32,8 +33,6 @@ export interface ServeFlags {
   patch?: string[];
   trust?: string[];
   logLevel?: string;
-  json?: true;
-  color: boolean;
 }
 
 export interface ServePlan {

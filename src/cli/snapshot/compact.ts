@@ -1,7 +1,9 @@
 import { Command } from 'commander';
 import { compactSnapshotFiles } from '../../snapshot/compact.js';
+import { closing } from '../help.js';
 import type { Leave } from '../leave.js';
-import { type Outcome, type OutputFlags, perform, type Watch, withOutputFlags } from '../perform.js';
+import type { OutputFlags } from '../output-flags.js';
+import { type Outcome, perform, type Watch } from '../perform.js';
 import { describeFile } from './info.js';
 
 interface CompactFlags extends OutputFlags {
@@ -10,17 +12,19 @@ interface CompactFlags extends OutputFlags {
 }
 
 export const compactCommand = (leave: Leave): Command =>
-  withOutputFlags(new Command('compact'))
+  new Command('compact')
     .summary('fold a chain of differential files into one')
     .description(
       'Folds a chain of differential files, given in any order, into one that stands alone: the snapshot of the newest.',
     )
-    .argument('<files...>')
+    .argument('<files...>', 'snapshot files')
     .requiredOption('--out <file>', 'where to write it; may be one of the files')
     .option('--compress', 'deflate it')
     .addHelpText(
       'after',
-      '\nExit codes: 0 done; 1 damaged, no one chain, or refused by the system; 2 usage; 130 Ctrl-C, 143 SIGTERM.',
+      closing('0 done; 1 damaged, no one chain, or refused by the system; 2 usage; 130 Ctrl-C, 143 SIGTERM.', [
+        'standstill snapshot compact a.snap b.snap c.snap --out c-alone.snap',
+      ]),
     )
     .action((files: string[], flags: CompactFlags) => perform(flags, leave, (watch) => compact(files, flags, watch)));
 

@@ -8,8 +8,10 @@ import type { VmSnapshot } from '../../snapshot/snapshot.js';
 import { EmulatedVm } from '../../vm/emulated-vm.js';
 import type { VmOptions } from '../../vm/options.js';
 import { collect, wholeNumber } from '../flags.js';
+import { closing } from '../help.js';
 import type { Leave } from '../leave.js';
-import { type Outcome, type OutputFlags, perform, type Watch, withOutputFlags } from '../perform.js';
+import type { OutputFlags } from '../output-flags.js';
+import { type Outcome, perform, type Watch } from '../perform.js';
 import { memoryOf, RANDOM_SEED_LIMIT } from '../run-options.js';
 import { baseOption, loadBase } from './bases.js';
 import { describeFile } from './info.js';
@@ -27,7 +29,7 @@ interface CreateFlags extends OutputFlags {
 }
 
 export const createCommand = (leave: Leave): Command =>
-  withOutputFlags(new Command('create'))
+  new Command('create')
     .summary('run a guest program to a step and save it')
     .description('Creates a VM, lets its guest program run to a step, and saves a snapshot of it.')
     .requiredOption('--program <name>', 'guest program')
@@ -48,7 +50,10 @@ export const createCommand = (leave: Leave): Command =>
     .addOption(baseOption('write only what differs from this one; repeatable for what that one builds on'))
     .addHelpText(
       'after',
-      '\nExit codes: 0 done; 1 a guest fault, or refused by the system; 2 usage; 130 Ctrl-C, 143 SIGTERM.',
+      closing('0 done; 1 a guest fault, or refused by the system; 2 usage; 130 Ctrl-C, 143 SIGTERM.', [
+        'standstill snapshot create --program kv-store --steps 1000000 --seed 7 --out a.snap',
+        'standstill snapshot create --program kv-store --steps 1100000 --seed 7 --base a.snap --out b.snap',
+      ]),
     )
     .action((flags: CreateFlags) => perform(flags, leave, (watch) => create(flags, watch)));
 

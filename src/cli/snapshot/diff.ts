@@ -4,8 +4,10 @@ import { differingPages, type PageRange } from '../../snapshot/diff.js';
 import type { OpenFile } from '../../snapshot/file.js';
 import { openAll } from '../../snapshot/load.js';
 import { EXIT_NOT_OK, EXIT_OK } from '../exit-codes.js';
+import { closing } from '../help.js';
 import type { Leave } from '../leave.js';
-import { type Outcome, type OutputFlags, perform, withOutputFlags } from '../perform.js';
+import type { OutputFlags } from '../output-flags.js';
+import { type Outcome, perform } from '../perform.js';
 import { type Column, renderTable } from '../render/table.js';
 import type { Style } from '../terminal.js';
 
@@ -16,15 +18,20 @@ interface DiffFlags extends OutputFlags {
 }
 
 export const diffCommand = (leave: Leave): Command =>
-  withOutputFlags(new Command('diff'))
+  new Command('diff')
     .summary('tell which pages of RAM differ between two snapshot files')
     .description(
       "Tells which pages of RAM differ between two snapshot files, by the pages' CRCs: no data is read, and no base needed.",
     )
-    .argument('<a>')
-    .argument('<b>')
+    .argument('<a>', 'snapshot file')
+    .argument('<b>', 'another one')
     .option('--exit-code', 'exit with 1 where they differ, in RAM or in anything else')
-    .addHelpText('after', '\nExit codes: 0 done; 1 damaged, not to be read, of other RAM sizes; 2 usage.')
+    .addHelpText(
+      'after',
+      closing('0 done; 1 damaged, not to be read, of other RAM sizes, or with --exit-code another; 2 usage.', [
+        'standstill snapshot diff a.snap b.snap',
+      ]),
+    )
     .action((a: string, b: string, flags: DiffFlags) => perform(flags, leave, () => diff(a, b, flags)));
 
 async function diff(pathA: string, pathB: string, flags: DiffFlags): Promise<Outcome> {

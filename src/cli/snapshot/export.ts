@@ -3,8 +3,10 @@ import { Command } from 'commander';
 import { StandstillError, unexpected } from '../../base/errors.js';
 import { formatBytes } from '../../base/units.js';
 import { VmSnapshot } from '../../snapshot/snapshot.js';
+import { closing } from '../help.js';
 import type { Leave } from '../leave.js';
-import { type Outcome, type OutputFlags, perform, type Watch, withOutputFlags } from '../perform.js';
+import type { OutputFlags } from '../output-flags.js';
+import { type Outcome, perform, type Watch } from '../perform.js';
 import { baseOption } from './bases.js';
 import { hex64 } from './info.js';
 
@@ -15,19 +17,22 @@ interface ExportFlags extends OutputFlags {
 }
 
 export const exportCommand = (leave: Leave): Command =>
-  withOutputFlags(new Command('export'))
+  new Command('export')
     .summary('write the RAM of a snapshot as an ELF core or as it is')
     .description(
       'Writes the RAM of a snapshot file for other tools: as an ELF core, which debuggers open, or as it is, byte for ' +
         'byte, whose CRC-64/NVME is the digest.',
     )
-    .argument('<file>')
+    .argument('<file>', 'snapshot file')
     .option('--elf <file>', 'write an ELF64 core')
     .option('--raw <file>', 'write the bytes alone')
     .addOption(baseOption('what a differential file builds on, repeatable'))
     .addHelpText(
       'after',
-      '\nExit codes: 0 done; 1 damaged, or refused by the system; 2 usage; 130 Ctrl-C, 143 SIGTERM.',
+      closing('0 done; 1 damaged, or refused by the system; 2 usage; 130 Ctrl-C, 143 SIGTERM.', [
+        'standstill snapshot export a.snap --elf a.core',
+        'standstill snapshot export b.snap --base a.snap --raw b.ram',
+      ]),
     )
     .action((file: string, flags: ExportFlags) => {
       assertTargets(file, flags);

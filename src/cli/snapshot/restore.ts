@@ -6,8 +6,10 @@ import type { VmSnapshot } from '../../snapshot/snapshot.js';
 import type { CheckResult } from '../../vm/vm.js';
 import { EXIT_NOT_OK, EXIT_OK } from '../exit-codes.js';
 import { wholeNumber } from '../flags.js';
+import { closing } from '../help.js';
 import type { Leave } from '../leave.js';
-import { type Outcome, type OutputFlags, perform, type Watch, withOutputFlags } from '../perform.js';
+import type { OutputFlags } from '../output-flags.js';
+import { type Outcome, perform, type Watch } from '../perform.js';
 import type { Style } from '../terminal.js';
 import { baseOption } from './bases.js';
 import { hex64 } from './info.js';
@@ -19,13 +21,13 @@ interface RestoreFlags extends OutputFlags {
 }
 
 export const restoreCommand = (leave: Leave): Command =>
-  withOutputFlags(new Command('restore'))
+  new Command('restore')
     .summary('run a snapshot on to a step and tell the digest there')
     .description(
       'Creates a VM that begins at a snapshot file, every byte of which is checked, lets its guest program run on to a ' +
         "step, and tells the digest of its RAM there and whether the program's invariants hold.",
     )
-    .argument('<file>')
+    .argument('<file>', 'snapshot file')
     .addOption(
       new Option('--steps <number>', 'the step to halt at, counted from the beginning of the guest')
         .argParser(wholeNumber('--steps', 0, Number.MAX_SAFE_INTEGER))
@@ -34,8 +36,10 @@ export const restoreCommand = (leave: Leave): Command =>
     .addOption(baseOption('what a differential file builds on, repeatable'))
     .addHelpText(
       'after',
-      '\nExit codes: 0 done; 1 damaged, a guest fault, violated invariants, a step that has passed, or refused by the ' +
-        'system; 2 usage; 130 Ctrl-C, 143 SIGTERM.',
+      closing(
+        '0 done; 1 damaged, a guest fault, violated invariants, a step that has passed, or refused by the system; 2 usage; 130 Ctrl-C, 143 SIGTERM.',
+        ['standstill snapshot restore a.snap --steps 2000000'],
+      ),
     )
     .action((file: string, flags: RestoreFlags) => perform(flags, leave, (watch) => restore(file, flags, watch)));
 

@@ -1,16 +1,23 @@
 import { Command } from 'commander';
 import { type SnapshotVerification, verifySnapshotFile } from '../../snapshot/verify.js';
 import { EXIT_NOT_OK, EXIT_OK } from '../exit-codes.js';
+import { closing } from '../help.js';
 import type { Leave } from '../leave.js';
-import { type Outcome, type OutputFlags, perform, type Watch, withOutputFlags } from '../perform.js';
+import type { OutputFlags } from '../output-flags.js';
+import { type Outcome, perform, type Watch } from '../perform.js';
 import type { Style } from '../terminal.js';
 
 export const verifyCommand = (leave: Leave): Command =>
-  withOutputFlags(new Command('verify'))
+  new Command('verify')
     .summary('check every byte of a snapshot file')
     .description('Reads every byte of a snapshot file and says whether it is as it was written, and if not, where.')
-    .argument('<file>')
-    .addHelpText('after', '\nExit codes: 0 whole; 1 damaged, or not to be read; 2 usage; 130 Ctrl-C, 143 SIGTERM.')
+    .argument('<file>', 'snapshot file')
+    .addHelpText(
+      'after',
+      closing('0 whole; 1 damaged, or not to be read; 2 usage; 130 Ctrl-C, 143 SIGTERM.', [
+        'standstill snapshot verify a.snap',
+      ]),
+    )
     .action((file: string, flags: OutputFlags) => perform(flags, leave, (watch) => verify(file, watch)));
 
 async function verify(path: string, { signal, onProgress, say }: Watch): Promise<Outcome> {

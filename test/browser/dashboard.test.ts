@@ -181,7 +181,7 @@ describe('the dashboard of a host', () => {
       expect(host.log.entries.find(({ type }) => type === 'maintenance-rejected')).toMatchObject({
         code: 'ERR_ABORTED',
       });
-      await poll(() => page.locator('#blackout-text').textContent()).toMatch(/^1 of VMs: p50 /);
+      await poll(() => page.locator('#blackout-text').textContent()).toMatch(/^1 so far: p50 /);
     });
   });
 });
@@ -207,7 +207,7 @@ describe('the dashboard of a fleet', () => {
         await poll(() => page.locator('#rollout-status').textContent()).toBe('It is done');
         expect(await domain(0).textContent()).toContain('well · 1 of 1 hosts patched');
         expect(await domain(1).textContent()).toContain('well · 1 of 1 hosts patched');
-        await poll(() => page.locator('#blackout-text').textContent()).toMatch(/^2 of VMs/);
+        await poll(() => page.locator('#blackout-text').textContent()).toMatch(/^2 so far/);
         expect(fleet.rolloutReport()).toMatchObject({ ok: true, status: 'done' });
         expect(complaints).toEqual([]);
       });

@@ -277,6 +277,23 @@ it('one at a time: a second one is refused, and the first goes on', async () => 
   expect((await host.applyMaintenance()).ok).toBe(true);
 });
 
+it('is cancelled by its host, whoever began it: its VMs run again', async () => {
+  expect({ is: host.isUnderMaintenance, was: host.cancelMaintenance() }).toEqual({ is: false, was: false });
+  const [vm] = await start('kv-store');
+  const maintenance = host.applyMaintenance({
+    patches: [patchPath('waits.mjs')],
+    onEvent: (event) => {
+      if (event.type === 'phase' && event.phase === 'patch') {
+        expect(host.isUnderMaintenance).toBe(true);
+        expect(host.cancelMaintenance()).toBe(true);
+      }
+    },
+  });
+  await expect(maintenance).rejects.toMatchObject({ code: 'ERR_ABORTED', message: 'The maintenance was cancelled' });
+  if (vm !== undefined) await expectToRun(vm);
+  expect(host.cancelMaintenance()).toBe(false);
+});
+
 it('a VM that is closed in the middle leaves its memory unproven, and the others are maintained', async () => {
   const [vm, other] = await start('kv-store', 'kv-store');
   const report = await host.applyMaintenance({

@@ -262,6 +262,17 @@ describe('an event without a VM behind it', () => {
     expect(code(first?.id ?? '')).toBe('ERR_EVENT_UNKNOWN');
   });
 
+  it('can be acknowledged for its VM, and so starts now', async () => {
+    await using server = await metadataOf(['web-0']);
+    const [event] = server.raise({ type: 'Freeze', noticeMs: HOUR_MS, durationMs: 0, settleMs: 0 });
+    server.acknowledge(event?.id ?? '');
+    expect(await event?.done).toEqual({ reason: 'completed' });
+    expect(server.log.entries).toContainEqual(
+      expect.objectContaining({ type: 'event-acknowledged', eventId: event?.id, vm: 'web-0' }),
+    );
+    expect(() => server.acknowledge(event?.id ?? '')).toThrow(expect.objectContaining({ code: 'ERR_EVENT_UNKNOWN' }));
+  });
+
   it('hits VMs of a set together, and others each by itself', async () => {
     await using server = await metadataOf(['web-0', 'web-1', 'db'], { sets: { web: ['web-0', 'web-1'] } });
     const raised = server.raise({ type: 'Freeze', noticeMs: HOUR_MS });

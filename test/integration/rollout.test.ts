@@ -250,6 +250,16 @@ describe('a rollout that is aborted', () => {
     expect(linesOfAll(fleet)).toEqual([['applied'], ['applied'], ['applied']]);
   });
 
+  it('is stopped by its fleet, whoever began it, and goes on later', async () => {
+    await using fleet = await runningFleet(2, { hosts: 2, updateDomains: 2 });
+    expect(await fleet.stopRollout()).toBe(false);
+    const rollout = fleet.rollout({ patches: [appends()], pauseBetweenMs: 3_600_000 });
+    await expect.poll(() => ofType(fleet, 'domain-end').length, { timeout: 20_000 }).toBe(1);
+    expect(await fleet.stopRollout()).toBe(true);
+    expect(await rollout).toMatchObject({ status: 'stopped', stoppedBy: 'aborted' });
+    expect(await fleet.resumeRollout()).toMatchObject({ ok: true });
+  });
+
   it('does not wait for the pause between domains, nor for a probe', async () => {
     for (const slow of [{ pauseBetweenMs: 3_600_000 }, { probe: () => new Promise<never>(() => {}) }]) {
       await using fleet = await runningFleet(2, { hosts: 2 });

@@ -114,7 +114,7 @@ function blackoutText(blackouts) {
   if (blackouts.length === 0) return 'None so far.';
   const sorted = blackouts.map(({ blackoutNs }) => blackoutNs).sort((a, b) => a - b);
   const at = (share) => formatNs(sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]);
-  return `${sorted.length} of VMs: p50 ${at(0.5)}, p99 ${at(0.99)}, longest ${at(1)}`;
+  return `${sorted.length} so far: p50 ${at(0.5)}, p99 ${at(0.99)}, longest ${at(1)}`;
 }
 
 const rateText = (values, unit) => (values.length === 0 ? '' : `All VMs: ${formatCount(values.at(-1))} ${unit}/s`);

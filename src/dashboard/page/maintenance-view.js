@@ -93,7 +93,7 @@ class MaintenanceRow {
 }
 
 function endText({ ok, code }) {
-  if (ok) return 'done, memory and clocks are right';
+  if (ok) return 'done, all is well';
   if (code === 'ERR_ABORTED') return 'cancelled, the VMs run on';
   return code === undefined ? 'done, not all is well' : `not done (${code})`;
 }

@@ -127,6 +127,7 @@ class VmRow {
   #name;
   #state = element('span', { className: 'pill' });
   #about = element('span', { className: 'dim' });
+  #last = element('span', { className: 'dim' });
   #counters = element('span', { className: 'counters dim' });
   #button = element('button', { type: 'button' });
   #isPaused = false;
@@ -141,7 +142,12 @@ class VmRow {
       { className: 'vm' },
       element('div', { className: 'who' }, element('strong', {}, name), this.#about),
       this.strip,
-      element('div', { className: 'now' }, this.#state, this.#counters),
+      element(
+        'div',
+        { className: 'now' },
+        element('span', { className: 'state' }, this.#state, this.#last),
+        this.#counters,
+      ),
       this.#button,
     );
     this.#button.addEventListener('click', () => {
@@ -156,6 +162,7 @@ class VmRow {
     setText(this.#about, aboutText(vm, showsHost));
     setText(this.#state, vm.isHeldByImpact() && held !== 'check' ? KINDS[held] : (STATE_TEXT[state] ?? state));
     this.#state.dataset.state = held ?? (STATE_TEXT[state] === 'running' ? 'running' : state);
+    setText(this.#last, vm.lastBlackoutNs === null ? '' : `last ${formatNs(vm.lastBlackoutNs)}`);
     setText(this.#counters, countersText(vm));
     const verb = this.#isPaused ? 'Resume' : 'Pause';
     setText(this.#button, verb);
@@ -171,12 +178,11 @@ function aboutText({ name, host, availabilitySet, program, ramBytes }, showsHost
   return parts.filter((part) => part !== '').join(' · ');
 }
 
-function countersText({ rates, counted, lastBlackoutNs }) {
+function countersText({ rates, counted }) {
   const parts = [];
   if (rates.steps !== undefined) parts.push(`${formatCount(rates.steps)} steps/s`);
   if (rates.dirtyPages !== undefined) parts.push(`${formatCount(rates.dirtyPages)} pages/s`);
   if (rates.cpuTimeNs !== undefined) parts.push(`${Math.round(rates.cpuTimeNs / 1e7)} % CPU`);
   if (typeof counted?.residentBytes === 'number') parts.push(formatBytes(counted.residentBytes));
-  if (lastBlackoutNs !== null) parts.push(`last ${formatNs(lastBlackoutNs)}`);
   return parts.join(' · ');
 }

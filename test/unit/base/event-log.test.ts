@@ -73,6 +73,16 @@ describe('an event log', () => {
     expect(entries[0]?.seq).toBe(1000 - entries.length + 1);
   });
 
+  it('hands out the entries behind any other, as far as it has them', () => {
+    const log = new EventLog<Happening>({ entriesMax: 100 });
+    for (let value = 0; value < 1000; value += 1) log.append({ type: 'a', value });
+    const seqs = (seq: number, countMax: number) => log.after(seq, countMax).map((entry) => entry.seq);
+    expect(seqs(997, 2)).toEqual([998, 999]);
+    expect(seqs(999, 5)).toEqual([1000]);
+    expect(seqs(1000, 5)).toEqual([]);
+    expect(seqs(3, 1)).toEqual([log.entries[0]?.seq]);
+  });
+
   it('has branches, whose entries are its own too, by the same clock', () => {
     const log = new EventLog<Happening>();
     log.append({ type: 'b' });

@@ -1,13 +1,13 @@
 // The dashboard as somebody at a browser has it: what it shows is so, and what it is told to do is done.
 
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { writeFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { DashboardServer, Fleet, Host, MetadataServer } from 'standstill';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { seriousViolations } from '../fixtures/accessibility.js';
 import { launchBrowser, withPage } from '../fixtures/browser.js';
 import { withTemporaryFolder } from '../fixtures/cli.js';
 import { patchPath } from '../fixtures/patches.js';
@@ -295,17 +295,6 @@ describe('a server that is started anew', () => {
 });
 
 describe('accessibility', () => {
-  const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-  const violationsOf = async (page: Page): Promise<string[]> => {
-    await page.evaluate(axe);
-    const { violations } = await page.evaluate<{
-      violations: { impact: string; id: string; nodes: { html: string }[] }[];
-    }>('axe.run()');
-    return violations
-      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-      .flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`));
-  };
-
   it.each([
     ['light', 1280],
     ['dark', 1280],
@@ -323,12 +312,12 @@ describe('accessibility', () => {
         dashboard.pageUrl,
         async (page) => {
           await poll(() => stateIn(page, 'web-1')).toBe('paused');
-          expect(await violationsOf(page)).toEqual([]);
+          expect(await seriousViolations(page)).toEqual([]);
           // Nothing is wider than the screen.
           expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width);
           // The control: a button without a name is found.
           await page.evaluate("document.body.append(document.createElement('button'))");
-          expect(await violationsOf(page)).toEqual([expect.stringContaining('button-name')]);
+          expect(await seriousViolations(page)).toEqual([expect.stringContaining('button-name')]);
         },
         options,
       );

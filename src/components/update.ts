@@ -199,7 +199,8 @@ export class Update {
   /** Ends an update whose process did not. */
   static end(root: string, records: readonly JournalRecord[]): EndOfUpdate {
     const [first] = records;
-    if (first?.step !== 'begin') throw new StandstillError('ERR_STORE_DAMAGED', `Expected a begun update in ${root}`);
+    if (first?.step !== 'begin')
+      throw new StandstillError('ERR_STORE_DAMAGED', `Expected a begun update in ${root} but its journal has none`);
     const update = new Update(root, first.update, first.changes);
     if (records.some(({ step }) => step === 'committed')) {
       update.#close();

@@ -64,7 +64,8 @@ function sameUnit(base: Metric, head: Metric): readonly [Metric, Metric] {
  */
 export function compareResults(history: readonly Result[], head: Result, minEffectOf: MinEffectOf): GateReport {
   const base = history.at(-1);
-  if (base === undefined) throw new StandstillError('ERR_GATE_INPUT', 'Expected one result of the base at least');
+  if (base === undefined)
+    throw new StandstillError('ERR_GATE_INPUT', 'Expected one result of the base at least but received none');
   const { shared, warnings } = pairMetrics(base, head);
   const metrics = shared.map(([newest, metric]) => {
     const values = history.flatMap((result) => result.metrics.get(newest.name)?.value ?? []);

@@ -36,7 +36,8 @@ export async function runCommand(command: string, options: CommandOptions): Prom
   if (metrics.kind === 'wall') return plainResult(command, 'wall time', [wallTime(wallNs)]);
   const json = metrics.kind === 'stdout' ? stdout : await readWritten(metrics.path, command);
   const newest = parseResults(json, metrics.kind === 'stdout' ? `the output of ${command}` : metrics.path).at(-1);
-  if (newest === undefined) throw new StandstillError('ERR_GATE_COMMAND', `Expected a result of ${command}`);
+  if (newest === undefined)
+    throw new StandstillError('ERR_GATE_COMMAND', `Expected a result of ${command} but it gave none`);
   return newest;
 }
 
@@ -46,7 +47,7 @@ async function readWritten(path: string, command: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    throw new StandstillError('ERR_GATE_COMMAND', `Expected ${command} to write ${path}: ${messageOf(error)}`, {
+    throw new StandstillError('ERR_GATE_COMMAND', `Expected ${command} to write ${path} but: ${messageOf(error)}`, {
       cause: error,
     });
   }

@@ -79,7 +79,10 @@ export class RunningProbe {
 
   async #answer(): Promise<ProbeReport['error']> {
     if (this.#underWay.size >= UNDER_WAY_MAX) {
-      return { code: 'ERR_BUSY', message: `Expected fewer than ${UNDER_WAY_MAX} asks without an answer` };
+      return {
+        code: 'ERR_BUSY',
+        message: `Expected fewer than ${UNDER_WAY_MAX} asks without an answer but there are as many`,
+      };
     }
     const { name, timeoutMs } = this.probe;
     const run = ({ signal }: { signal: AbortSignal }) => this.#asker.ask(signal);

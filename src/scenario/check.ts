@@ -6,7 +6,7 @@ import { checkExpectations } from './check-expectations.js';
 import { checkFiles } from './check-files.js';
 import { type Named, referTo, unique } from './check-names.js';
 import { checkSchedule } from './check-schedule.js';
-import type { Finding } from './issues.js';
+import { type Finding, placeOf } from './issues.js';
 import { hostNames, patchName, probeNames, setName, vmNames } from './names.js';
 import { domainsOf } from './resolve.js';
 import { type ScenarioFile, VMS_MAX } from './schema.js';
@@ -120,7 +120,7 @@ function checkParams({ program, params }: Emulated, path: Finding['path']): Find
   });
 }
 
-function checkFaults({ faults = [], metadata }: Sections, names: Named): Finding[] {
+function checkFaults({ faults = [], metadata, vms }: Sections, names: Named): Finding[] {
   return faults.flatMap((fault, index) => {
     const path = ['faults', index];
     const findings: Finding[] = [];
@@ -128,6 +128,7 @@ function checkFaults({ faults = [], metadata }: Sections, names: Named): Finding
     if ('host' in fault && fault.host !== undefined)
       findings.push(...referTo('host', names, [...path, 'host'], fault.host));
     if ('vm' in fault) findings.push(...referTo('vm', names, [...path, 'vm'], fault.vm));
+    if (fault.kind === 'flip-bit') findings.push(...checkEmulated(fault.vm, [...path, 'vm'], vms));
     if ('vms' in fault) findings.push(...fault.vms.flatMap((vm, at) => referTo('vm', names, [...path, 'vms', at], vm)));
     if (fault.kind === 'metadata' && metadata === false) {
       const message = `Expected 'metadata' of the scenario for '${path.join('.')}' but received none`;
@@ -137,7 +138,16 @@ function checkFaults({ faults = [], metadata }: Sections, names: Named): Finding
   });
 }
 
-const checkProbes = ({ probes = [] }: Sections, names: Named): Finding[] =>
-  probes.flatMap(({ check }, index) =>
-    check === undefined ? [] : referTo('vm', names, ['probes', index, 'check'], check),
-  );
+const checkProbes = ({ probes = [], vms }: Sections, names: Named): Finding[] =>
+  probes.flatMap(({ check }, index) => {
+    const path = ['probes', index, 'check'];
+    return check === undefined ? [] : [...referTo('vm', names, path, check), ...checkEmulated(check, path, vms)];
+  });
+
+/** The RAM and the invariants of a real program are nothing that could be looked into. */
+function checkEmulated(name: string, path: Finding['path'], vms: Sections['vms'] = []): Finding[] {
+  const vm = vms.find((each) => each.name === name || vmNames(each).includes(name));
+  if (vm === undefined || 'program' in vm.guest) return [];
+  const message = `Expected an emulated VM for '${placeOf(path)}' but received '${name}', which is a process`;
+  return [{ path, message, hint: null }];
+}

@@ -77,7 +77,11 @@ class Reader {
     const { of } = metricOf(metric);
     if (args !== null && of === null) {
       const [first] = args;
-      throw wrong(first?.offset ?? start, first?.name.length ?? 1, `Expected no names in brackets for '${metric}'`);
+      throw wrong(
+        first?.offset ?? start,
+        first?.name.length ?? 1,
+        `Expected no names in brackets for '${metric}' but received ${show(first?.name ?? '')}`,
+      );
     }
     this.#skipSpace();
     return {
@@ -101,7 +105,12 @@ class Reader {
     if (!this.#rest.startsWith('(')) return null;
     const [all, inner = ''] = ARGUMENTS.exec(this.#rest) ?? [];
     if (all === undefined) {
-      throw wrong(this.#at, this.#rest.length, "Expected names and ')' after '('", "as in 'availability(api)'");
+      throw wrong(
+        this.#at,
+        this.#rest.length,
+        "Expected names and ')' after '(' but received no ')'",
+        "as in 'availability(api)'",
+      );
     }
     let offset = this.#at + 1;
     const args = inner.split(',').map((part) => {
@@ -110,7 +119,8 @@ class Reader {
       return own;
     });
     const empty = args.find(({ name }) => name === '');
-    if (empty !== undefined) throw wrong(empty.offset, 1, 'Expected a name in the brackets', "as in 'blackout(web)'");
+    if (empty !== undefined)
+      throw wrong(empty.offset, 1, 'Expected a name in the brackets but received nothing', "as in 'blackout(web)'");
     this.#at += all.length;
     return args;
   }
@@ -131,7 +141,12 @@ class Reader {
     if (!isDistribution) {
       const longer = METRIC_NAMES.filter((name) => name.startsWith(`${metric}.`));
       const hint = longer.length === 0 ? null : `there are ${[metric, ...longer].join(', ')}`;
-      throw wrong(at, rest.length, `Expected no '.${rest}' for '${metric}': it is one value`, hint);
+      throw wrong(
+        at,
+        rest.length,
+        `Expected no statistic for '${metric}', which is one value, but received ${show(rest)}`,
+        hint,
+      );
     }
     const found = STATISTIC.exec(rest);
     const percentile = Number(found?.[1] ?? 0);

@@ -116,7 +116,7 @@ export class Source {
     visit(document, {
       Alias: (_, alias) => {
         if (alias.resolve(document) !== undefined) return;
-        const message = `Expected an anchor '&${alias.source}' before the alias '*${alias.source}'`;
+        const message = `Expected an anchor '&${alias.source}' before the alias '*${alias.source}' but there is none`;
         throw this.#failure(spanOf(alias) ?? START, message);
       },
       Collection: (_, collection, ancestors) => {

@@ -25,7 +25,10 @@ const PLAIN_KINDS = ['ok', 'truncated', 'malformed', 'reset'] as const;
 export function parsePlaybook(steps: readonly (string | number)[], what: string): FaultStep[] {
   const parsed = steps.flatMap((step) => repeated(String(step), what));
   if (parsed.length <= STEPS_MAX) return parsed;
-  throw new StandstillError('ERR_INVALID_OPTION', `Expected at most ${STEPS_MAX} replies for ${what}`);
+  throw new StandstillError(
+    'ERR_INVALID_OPTION',
+    `Expected at most ${STEPS_MAX} replies for ${what} but received ${parsed.length}`,
+  );
 }
 
 function repeated(text: string, what: string): FaultStep[] {

@@ -81,10 +81,10 @@ export const fail = (reply: FastifyReply, status: number, error: string, code?: 
   refuse(reply, { status, body: JSON.stringify({ error, code }) });
 
 export const failWithoutToken = (reply: FastifyReply): FastifyReply =>
-  fail(reply.header('www-authenticate', 'Bearer'), 401, 'Expected the token');
+  fail(reply.header('www-authenticate', 'Bearer'), 401, 'Expected the token but received none or another');
 
 export const failForeignHost = (reply: FastifyReply): FastifyReply =>
-  fail(reply, 403, 'Expected a loopback address for Host');
+  fail(reply, 403, 'Expected a loopback address for Host but received another');
 
 /** A page in a browser that has had its own name point here names that. */
 export function namesLoopback({ host, hostname }: FastifyRequest): boolean {

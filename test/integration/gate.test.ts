@@ -197,7 +197,7 @@ describe('standstill gate --baseline', TIMEOUT, () => {
   it.each([
     [
       ['--baseline', 'missing.json', '--head', samplePath('bmf.json')],
-      'Expected a readable file: ENOENT',
+      'Expected a readable file but: ENOENT',
       'ERR_GATE_INPUT',
     ],
     [['--baseline', samplePath('bmf.json'), '--head', 'package.json'], 'Expected a result of', 'ERR_GATE_INPUT'],

@@ -45,14 +45,16 @@ export function gateCommand(leave: Leave): Command {
 async function judge(flags: GateFlags, signal: AbortSignal): Promise<GateReport> {
   const { budget, baseline = [], head } = flags;
   if ((budget === undefined) === (baseline.length === 0)) {
-    throw new StandstillError('ERR_INVALID_OPTION', 'Expected either --budget or --baseline');
+    const received = budget === undefined ? 'neither' : 'both';
+    throw new StandstillError('ERR_INVALID_OPTION', `Expected either --budget or --baseline but received ${received}`);
   }
   if (budget !== undefined) {
     const budgets = await readBudgets(budget);
     if (head !== undefined) return checkBudgets(budgets, await readNewest(head, flags), budget);
     return await checkBudgetsNow(budgets, (cases) => runBench(cases, signal), budget);
   }
-  if (head === undefined) throw new StandstillError('ERR_INVALID_OPTION', 'Expected --head, the result to judge');
+  if (head === undefined)
+    throw new StandstillError('ERR_INVALID_OPTION', 'Expected --head, the result to judge, but received none');
   const minEffectOf = minEffects(flags.minEffect, MIN_EFFECT_THRESHOLD);
   const history = (await Promise.all(baseline.map((path) => readResults(path, flags)))).flat();
   return compareResults(history, await readNewest(head, flags), minEffectOf);
@@ -60,6 +62,7 @@ async function judge(flags: GateFlags, signal: AbortSignal): Promise<GateReport>
 
 async function readNewest(path: string, flags: MetricFlags) {
   const newest = (await readResults(path, flags)).at(-1);
-  if (newest === undefined) throw new StandstillError('ERR_GATE_INPUT', `Expected a result in ${path}`);
+  if (newest === undefined)
+    throw new StandstillError('ERR_GATE_INPUT', `Expected a result in ${path} but there is none`);
   return newest;
 }

@@ -40,7 +40,7 @@ export async function readBudgets(path: string): Promise<Budgets> {
   try {
     content = parseYaml(yaml);
   } catch (error) {
-    throw new StandstillError('ERR_GATE_INPUT', `Expected YAML for ${path}: ${messageOf(error)}`, { cause: error });
+    throw new StandstillError('ERR_GATE_INPUT', `Expected YAML for ${path} but: ${messageOf(error)}`, { cause: error });
   }
   return parseBudgets(content, path);
 }
@@ -49,7 +49,7 @@ async function readText(path: string): Promise<string> {
   try {
     return await (path === '-' ? text(process.stdin) : readFile(path, 'utf8'));
   } catch (error) {
-    throw new StandstillError('ERR_GATE_INPUT', `Expected a readable file: ${messageOf(error)}`, { cause: error });
+    throw new StandstillError('ERR_GATE_INPUT', `Expected a readable file but: ${messageOf(error)}`, { cause: error });
   }
 }
 

@@ -85,7 +85,10 @@ export async function decideAndReport(
 function plannedOutputs({ format = [], json }: ReportFlags): Output[] {
   const outputs = [...format, ...(json ? ['json'] : [])].map(parseOutput);
   if (outputs.filter(({ path }) => path === undefined).length > 1) {
-    throw new StandstillError('ERR_INVALID_OPTION', 'Expected one --format at most without =file, for standard output');
+    throw new StandstillError(
+      'ERR_INVALID_OPTION',
+      'Expected one --format at most without =file, for standard output, but received several',
+    );
   }
   return outputs.length === 0 ? [{ format: 'text', path: undefined }] : outputs;
 }
@@ -123,7 +126,7 @@ async function write(path: string, text: string, by: typeof writeFile | typeof a
   try {
     await by(path, text);
   } catch (error) {
-    throw new StandstillError('ERR_INVALID_OPTION', `Expected a file that can be written: ${messageOf(error)}`, {
+    throw new StandstillError('ERR_INVALID_OPTION', `Expected a file that can be written but: ${messageOf(error)}`, {
       cause: error,
     });
   }

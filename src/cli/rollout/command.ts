@@ -174,7 +174,7 @@ function writeLog(path: string, fleet: Fleet): void {
   try {
     writeFileSync(path, fleet.log.toNdjson());
   } catch (cause) {
-    throw new StandstillError('ERR_INVALID_OPTION', `Expected a file to write for --log: ${messageOf(cause)}`, {
+    throw new StandstillError('ERR_INVALID_OPTION', `Expected a file to write for --log but: ${messageOf(cause)}`, {
       cause,
     });
   }

@@ -56,7 +56,8 @@ export async function readSchedule(path: string): Promise<Schedule> {
   const schedule = parseOptions(scheduleSchema, document, 'the schedule file');
   for (const [index, { type, hardwareFailure }] of schedule.events.entries()) {
     if ((type === undefined) !== (hardwareFailure === undefined)) continue;
-    const message = `Expected either 'type' or 'hardwareFailure' for events.${index} of the schedule file`;
+    const received = type === undefined ? 'neither' : 'both';
+    const message = `Expected either 'type' or 'hardwareFailure' for 'events.${index}' of the schedule file but received ${received}`;
     throw new StandstillError('ERR_INVALID_OPTION', message);
   }
   return schedule;

@@ -19,7 +19,7 @@ export async function moduleAsker({ module, options }: ModuleTarget): Promise<As
     // Standard output belongs to the program that uses the library.
     worker = new Worker(WORKER_PATH, { workerData: { url, options }, stdout: true });
   } catch (cause) {
-    throw new StandstillError('ERR_PROBE_INVALID', `Expected options that can be cloned: ${messageOf(cause)}`, {
+    throw new StandstillError('ERR_PROBE_INVALID', `Expected options that can be cloned but: ${messageOf(cause)}`, {
       cause,
     });
   }

@@ -28,7 +28,11 @@ const MISTAKES: Record<string, Case[]> = {
     ['is indented by tabs', 'vms:\n\t- name: a\n', ['2:1 Expected YAML but: tabs are not allowed as indentation']],
     ['has a key twice', `${VM}seed: 1\nseed: 2\n`, ["3:1 Expected each key once but received 'seed' twice"]],
     ['has two documents', `${VM}---\n${VM}`, ["2:1 Expected one scenario but received a second document after '---'"]],
-    ['has an alias of nothing', 'vms: *all\n', ["1:6 Expected an anchor '&all' before the alias '*all'"]],
+    [
+      'has an alias of nothing',
+      'vms: *all\n',
+      ["1:6 Expected an anchor '&all' before the alias '*all' but there is none"],
+    ],
     [
       'has a tag that is none',
       `name: !!text a\n${VM}`,
@@ -439,6 +443,14 @@ const MISTAKES: Record<string, Case[]> = {
       ["2:27 Expected tcp beside send for 'probes.0' but received none"],
     ],
     [
+      'in the RAM of a real program',
+      'vms: [{ name: a, guest: { process: sleep 9 } }]\nfaults: [{ kind: flip-bit, vm: a }]\nprobes: [{ check: a }]\n',
+      [
+        "2:32 Expected an emulated VM for 'faults.0.vm' but received 'a', which is a process",
+        "3:19 Expected an emulated VM for 'probes.0.check' but received 'a', which is a process",
+      ],
+    ],
+    [
       'of metadata that is not there',
       `${VM}faults: [{ kind: metadata, vms: [a], steps: [500] }]\n`,
       ["2:10 Expected 'metadata' of the scenario for 'faults.0' but received none = add 'metadata: true'"],
@@ -528,7 +540,7 @@ const MISTAKES: Record<string, Case[]> = {
     [
       'of a percentile of one value',
       `${VM}expect: [duration.p99 < 1s]\n`,
-      ["2:19 Expected no '.p99' for 'duration': it is one value"],
+      ["2:19 Expected no statistic for 'duration', which is one value, but received 'p99'"],
     ],
     [
       'of a VM that is none',
@@ -538,17 +550,17 @@ const MISTAKES: Record<string, Case[]> = {
     [
       'of names that are not closed',
       `${VM}expect: ["blackout.max(a < 1s"]\n`,
-      ["2:23 Expected names and ')' after '(' = as in 'availability(api)'"],
+      ["2:23 Expected names and ')' after '(' but received no ')' = as in 'availability(api)'"],
     ],
     [
       'of no name in brackets',
       `${VM}expect: [blackout.max() < 1s]\n`,
-      ["2:23 Expected a name in the brackets = as in 'blackout(web)'"],
+      ["2:23 Expected a name in the brackets but received nothing = as in 'blackout(web)'"],
     ],
     [
       'of names where there are none',
       `${VM}expect: [duration(a) < 1s]\n`,
-      ["2:19 Expected no names in brackets for 'duration'"],
+      ["2:19 Expected no names in brackets for 'duration' but received 'a'"],
     ],
     [
       'of probes that are not there',

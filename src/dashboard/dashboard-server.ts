@@ -75,7 +75,7 @@ export class DashboardServer implements AsyncDisposable {
       async (api) => {
         api.addHook('onRequest', (request, reply, done) => {
           if (!comesFromItsPage(request))
-            return void fail(reply, 403, 'Expected a request of the dashboard’s own page');
+            return void fail(reply, 403, 'Expected a request of the dashboard’s own page but received another');
           if (!bringsToken(request, token)) return void failWithoutToken(reply);
           done();
         });
@@ -113,7 +113,8 @@ class Feeds {
   }
 
   open(request: FastifyRequest, reply: FastifyReply): FastifyReply {
-    if (this.#ends.size >= FEEDS_MAX) return fail(reply, 503, `Expected at most ${FEEDS_MAX} pages that watch`);
+    if (this.#ends.size >= FEEDS_MAX)
+      return fail(reply, 503, `Expected at most ${FEEDS_MAX} pages that watch but there are as many`);
     const end = new AbortController();
     this.#ends.add(end);
     reply.raw.once('close', () => {

@@ -97,6 +97,7 @@ export {
   type MaintenanceReport,
   type PatchReport,
   type PatchStatus,
+  type ProcessReport,
   REPORT_SCHEMA_VERSION,
   type TickerImpact,
   type UpdateReport,
@@ -122,20 +123,13 @@ export {
 export { type ProbedLog, Probes, type ProbesOptions, startProbes } from './probe/probes.js';
 export type { ProbeAnswers, ProbeLatency, ProbeSummary } from './probe/summary.js';
 export {
-  describeDifference,
   PROCESS_REPORT_SCHEMA_VERSION,
   type ProcessFreezeReport,
   type ProcessRunReport,
 } from './process/freeze-run.js';
-export {
-  assertGuaranteed,
-  type ClockGuarantee,
-  type ClockGuarantees,
-  PROCESS_CLOCKS,
-} from './process/guarantees.js';
 export type { ProcessEnding } from './process/guest.js';
 export type { LogLine } from './process/log-tail.js';
-export type { MemoryDifference, ProcessMemoryImage } from './process/memory-image.js';
+export { describeDifference, type MemoryDifference, type ProcessMemoryImage } from './process/memory-image.js';
 export { FREEZERS, type Freezer, type ProcessVmOptions, type Readiness } from './process/options.js';
 export type { ProcessFreeze, ProcessFreezeOptions } from './process/process-freeze.js';
 export type { ProcessStats } from './process/process-stats.js';
@@ -200,6 +194,13 @@ export {
 } from './vm/determinism.js';
 export { EmulatedVm } from './vm/emulated-vm.js';
 export type { VmEvent } from './vm/events.js';
+export {
+  assertGuaranteed,
+  type ClockGuarantee,
+  type ClockGuarantees,
+  EMULATED_CLOCKS,
+  PROCESS_CLOCKS,
+} from './vm/guarantees.js';
 export type { VmOptions } from './vm/options.js';
 export { type GuestProgram, type GuestProgramParam, guestPrograms, type ProgramParams } from './vm/programs.js';
 export type { CloneOptions, RestoreOptions } from './vm/restore-options.js';

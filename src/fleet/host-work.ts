@@ -33,6 +33,9 @@ const BEFORE_PATCHES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'ERR_BUSY',
   'ERR_PAUSE_TIMEOUT',
   'ERR_VM_CLOSED',
+  'ERR_PROCESS_ENDED',
+  'ERR_FREEZER_UNAVAILABLE',
+  'ERR_SUPERVISOR_LOST',
 ]);
 
 /** One host's maintenance, and what it says about whether the patches are on the host. It never rejects. */

@@ -3,14 +3,17 @@ import { onAbort } from '../base/abort.js';
 import { StandstillError, show } from '../base/errors.js';
 import { parseOptions } from '../base/options.js';
 import type { ComponentStore } from '../components/store.js';
+import { MaintainedEmulated } from '../maintenance/emulated-guest.js';
 import type { MaintenanceEvent } from '../maintenance/events.js';
 import { budgetMsSchema } from '../maintenance/freeze-scope.js';
+import type { MaintainedGuest } from '../maintenance/guest.js';
 import type { MaintenanceControl } from '../maintenance/handle.js';
 import { performMaintenance } from '../maintenance/maintenance.js';
 import type { ImpactNotifier } from '../maintenance/notifier.js';
 import { type MaintenanceOptions, type MaintenancePlan, maintenanceSchema } from '../maintenance/options.js';
 import type { PatchPool } from '../maintenance/patch-pool.js';
 import { type PlannedMaintenance, planPatches } from '../maintenance/plan.js';
+import { MaintainedProcess } from '../maintenance/process-guest.js';
 import type { MaintenanceReport } from '../maintenance/report.js';
 import type { VmSnapshot } from '../snapshot/snapshot.js';
 import { bootSnapshot } from '../vm/boot.js';
@@ -83,7 +86,7 @@ export class HostMaintenance {
 
   async #writtenDown(plan: MaintenancePlan, stop: AbortController, aborted: AbortSignal): Promise<MaintenanceReport> {
     const { journal } = this.#means;
-    const vms = plan.targets.map(({ name }) => name);
+    const vms = plan.targets.map(({ vm }) => vm.name);
     journal.tell({ type: 'maintenance-begin', vms, budgetMs: plan.budgetMs });
     try {
       const report = await this.#perform(plan, stop, aborted);
@@ -107,14 +110,8 @@ export class HostMaintenance {
     const { vms, journal, components, trustedKeys, notifier } = this.#means;
     const parsed = parseOptions(this.#schema, options, 'a maintenance');
     // Of a host without VMs, no VM is frozen; it is patched all the same.
-    const targets = (parsed.vms === undefined ? vms.open() : vms.chosen(parsed.vms, 'a maintenance')).map(emulated);
-    for (const fault of parsed.faults) {
-      const vm = targets.find((target) => target.name === fault.vm);
-      if (vm !== undefined && fault.gpa < vm.ramBytes) continue;
-      const expected = vm === undefined ? 'the name of a maintained VM' : `an address below ${vm.ramBytes}`;
-      const received = show(vm === undefined ? fault.vm : fault.gpa);
-      throw new StandstillError('ERR_INVALID_OPTION', `Expected ${expected} for a fault but received ${received}`);
-    }
+    const targets = parsed.vms === undefined ? vms.open() : vms.chosen(parsed.vms, 'a maintenance');
+    assertFaults(parsed.faults, targets);
     const { budgetMs, allowReboot } = parsed;
     const pins = targets.map((vm) => ({ name: vm.name, pinned: vms.plannedOf(vm)?.pinned === true }));
     return {
@@ -124,12 +121,16 @@ export class HostMaintenance {
         control?.onEvent(event);
         parsed.onEvent?.(event);
       },
-      targets,
+      targets: targets.map((vm) => this.#guestOf(vm)),
       context: { store: components, trustedKeys, budgetMs, allowReboot, vms: pins },
       journal: (cause, records) => journal.impactEnded(cause, records),
-      bootSnapshotOf: (vm) => this.#bootSnapshotOf(vm),
       notifier: parsed.notifier ?? notifier,
     };
+  }
+
+  #guestOf(vm: HostVm): MaintainedGuest {
+    if (vm instanceof EmulatedVm) return new MaintainedEmulated(vm, () => this.#bootSnapshotOf(vm));
+    return new MaintainedProcess(vm);
   }
 
   async #bootSnapshotOf(vm: EmulatedVm): Promise<VmSnapshot> {
@@ -139,9 +140,14 @@ export class HostMaintenance {
   }
 }
 
-/** A maintenance proves memory by what only an emulated guest has. */
-function emulated(vm: HostVm): EmulatedVm {
-  if (vm instanceof EmulatedVm) return vm;
-  const message = `Expected emulated guests for a maintenance but VM '${vm.name}' is a process: freeze it with host.freeze`;
-  throw new StandstillError('ERR_NOT_SUPPORTED', message);
+function assertFaults(faults: MaintenancePlan['faults'], vms: readonly HostVm[]): void {
+  for (const fault of faults) {
+    const vm = vms.find(({ name }) => name === fault.vm);
+    // It says itself that its memory is not changed from outside.
+    if (vm?.kind === 'process') vm.flipBit();
+    if (vm !== undefined && fault.gpa < vm.ramBytes) continue;
+    const expected = vm === undefined ? 'the name of a maintained VM' : `an address below ${vm.ramBytes}`;
+    const received = show(vm === undefined ? fault.vm : fault.gpa);
+    throw new StandstillError('ERR_INVALID_OPTION', `Expected ${expected} for a fault but received ${received}`);
+  }
 }

@@ -166,8 +166,8 @@ export class Host implements Disposable, AsyncDisposable {
   async createProcessVm(options: ProcessVmOptions): Promise<ProcessVm> {
     this.#vms.assertOpen();
     const parsed = parseProcessVmOptions(options, (command) => this.#vms.freeName(command));
-    const { name } = parsed;
-    return await this.#vms.admit({ name, ramBytes: 0, pinned: false }, async () => {
+    const { name, pinned } = parsed;
+    return await this.#vms.admit({ name, ramBytes: 0, pinned }, async () => {
       let vm: ProcessVm | undefined;
       const metadataUrl = await this.#metadata?.joinProcess({ name, vm: () => vm });
       vm = await ProcessVm.fromOptions({ ...parsed, metadataUrl });
@@ -272,14 +272,15 @@ export class Host implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Freezes VMs, patches the host behind them, resumes them within the budget, synchronises their clocks and reports
+   * Freezes VMs of any kind, patches the host behind them, resumes them within the budget, synchronises their clocks and reports
    * what happened to them. What is returned is the promise of the report, by which the maintenance can be followed and
    * aborted too. What goes wrong with a patch or with memory is in the report. It rejects where the operation
    * was not done: ERR_INVALID_OPTION, ERR_UNKNOWN_OPTION, ERR_MAINTENANCE_ACTIVE, ERR_HOST_CLOSED,
    * ERR_PATCH_NOT_FOUND, ERR_PATCH_INVALID and ERR_PATCH_ABANDONED (no slot left) before the freeze, ERR_PATCH_REFUSED
    * and what else keeps a patch from qualifying, ERR_BUNDLE_DIGEST and ERR_STORE_IO from staging, ERR_HOOK_FAILED and
    * ERR_HOOK_TIMEOUT, ERR_BUSY,
-   * ERR_PAUSE_TIMEOUT and ERR_VM_CLOSED at its begin, ERR_ABORTED at any time; the VMs run as before.
+   * ERR_PAUSE_TIMEOUT, ERR_VM_CLOSED and, of a process, ERR_PROCESS_ENDED and ERR_FREEZER_UNAVAILABLE at its begin,
+   * ERR_ABORTED at any time; the VMs run as before.
    */
   applyMaintenance(options: MaintenanceOptions = {}): Maintenance {
     return new Maintenance(async (control) => {

@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { bootableEmulated } from '../maintenance/emulated-guest.js';
 import type { FreezeScope, ImpactJournal } from '../maintenance/freeze-scope.js';
 import type { ImpactNotifier } from '../maintenance/notifier.js';
-import { restart, shutDown } from '../maintenance/reboot.js';
+import { bootableProcess } from '../maintenance/process-guest.js';
+import { type Bootable, restart } from '../maintenance/reboot.js';
 import type { NativeVmConfig } from '../native/contract.js';
 import type { ProcessVm } from '../process/process-vm.js';
 import type { MetadataEvent } from '../scheduled-events/events.js';
@@ -73,7 +75,8 @@ export class HostMetadata {
   async join({ vm, boot }: Joining): Promise<void> {
     vm[vmMetadataUrl] = await this.#add(vm, {
       freeze: (durationMs, ending) => this.#standStill(vm, durationMs, ending),
-      restart: (downMs, ending) => this.#restart({ vm, boot }, downMs, ending),
+      restart: async (downMs, ending) =>
+        await this.#restart(bootableEmulated(vm, await bootSnapshot(boot)), downMs, ending),
       end: () => vm.close(),
     });
   }
@@ -91,7 +94,10 @@ export class HostMetadata {
         const process = vm();
         if (process !== undefined) await this.#standStill(process, durationMs, ending);
       },
-      restart: async (downMs, ending) => await vm()?.reboot(downMs, ending),
+      restart: async (downMs, ending) => {
+        const process = vm();
+        if (process !== undefined) await this.#restart(bootableProcess(process), downMs, ending);
+      },
       end: () => vm()?.close(),
     });
   }
@@ -153,10 +159,9 @@ export class HostMetadata {
   }
 
   /** It comes up whatever its state was: paused, faulted or not started. */
-  async #restart({ vm, boot }: Joining, downMs: number, ending: AbortSignal): Promise<void> {
-    const down = shutDown({ vm, boot: await bootSnapshot(boot) }, HANDSHAKE_TIMEOUT_MS_DEFAULT);
+  async #restart(vm: Bootable, downMs: number, ending: AbortSignal): Promise<void> {
+    const down = await vm.shutDown(HANDSHAKE_TIMEOUT_MS_DEFAULT);
     await sleep(downMs, undefined, { signal: ending }).catch(() => {});
-    await restart(down, (records) => this.#around.journal('restart', records));
-    if (!down.wasRunning && vm.state !== 'closed') vm.resume();
+    await restart(down, (records) => this.#around.journal('restart', records), true);
   }
 }

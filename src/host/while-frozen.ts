@@ -9,7 +9,7 @@ import { freezeFields } from '../maintenance/freeze-scope.js';
 import { allHaltedAt, blackoutOf, type Cuts, type Phases, phasesOf, untilNow } from '../maintenance/phases.js';
 import { compareDigests, type MemoryProof, UNPROVEN } from '../maintenance/proof.js';
 import type { ResumedBy, SyncMode } from '../native/contract.js';
-import type { MemoryDifference, ProcessMemoryImage } from '../process/memory-image.js';
+import type { ProcessMemoryImage } from '../process/memory-image.js';
 import { ProcessVm } from '../process/process-vm.js';
 import type { MemoryDigest } from '../vm/vm.js';
 import type { HostVm } from './host-vms.js';
@@ -39,8 +39,6 @@ export interface FrozenVmReport extends MemoryProof {
   program: string;
   /** False for a VM that stood still before and was left so. */
   wasRunning: boolean;
-  /** The first thing of a process that changed; null for an emulated guest. */
-  difference: MemoryDifference | null;
   /** From halt to resume. */
   blackoutNs: number;
   /** The callback has its time in `patchNs`. */
@@ -124,10 +122,10 @@ async function lookAt(vm: HostVm): Promise<Look> {
   }
 }
 
-function compare(before: Look, after: Look): MemoryProof & { difference: MemoryDifference | null } {
-  if (before === undefined || after === undefined) return { ...UNPROVEN, difference: null };
-  if (!('info' in before) && !('info' in after)) return { ...compareDigests(before, after), difference: null };
-  if (!('info' in before) || !('info' in after)) return { ...UNPROVEN, difference: null };
+function compare(before: Look, after: Look): MemoryProof {
+  if (before === undefined || after === undefined) return UNPROVEN;
+  if (!('info' in before) && !('info' in after)) return compareDigests(before, after);
+  if (!('info' in before) || !('info' in after)) return UNPROVEN;
   const difference = before.compare(after);
   const seen = compareDigests(digestOf(before), digestOf(after));
   return { ...seen, changedPages: null, memory: difference === null ? 'preserved' : 'changed', difference };

@@ -1,37 +1,30 @@
 import { onAbort } from '../base/abort.js';
 import { isStandstillError } from '../base/errors.js';
 import type { EmulatedVm } from '../vm/emulated-vm.js';
-import type { CheckResult, VmStats } from '../vm/vm.js';
-import { BUDGET_MS_DEFAULT, FreezeScope, type ImpactJournal, type ParsedFreezeSettings } from './freeze-scope.js';
-import type { TickerImpact } from './report.js';
+import type { VmStats } from '../vm/vm.js';
+import { BUDGET_MS_DEFAULT, FreezeScope } from './freeze-scope.js';
+import type { Inspected, InspectionTerms } from './guest.js';
 import { type TickerBaseline, tickerImpact, tickerMaxima } from './ticker-impact.js';
 
-export interface AfterResume {
-  /** Undefined where the walk was not asked for, or the VM was closed or taken by somebody else meanwhile. */
-  readonly check: CheckResult | undefined;
-  readonly ticker: TickerImpact | null;
-}
-
 /**
- * Looks at one VM that runs again: what its ticker felt, then, in a freeze of its own (so that its clock is synchronised
+ * Looks at one emulated VM that runs again: what its ticker felt, then, in a freeze of its own (so that its clock is synchronised
  * and its previous state restored), whether its invariants hold.
  */
 export async function inspectAfterResume(
   vm: EmulatedVm,
   baseline: TickerBaseline | undefined,
-  withCheck: boolean,
-  settings: ParsedFreezeSettings & { readonly journal: ImpactJournal },
+  terms: InspectionTerms,
   stop: AbortSignal,
-): Promise<AfterResume> {
+): Promise<Inspected> {
   try {
     const maxima = await tickerMaxima(vm);
-    const inspection = { ...settings, budgetMs: Math.max(settings.budgetMs, BUDGET_MS_DEFAULT) };
-    await using scope = FreezeScope.begin([vm], inspection, (records) => settings.journal('inspection', records));
+    const settings = { ...terms, budgetMs: Math.max(terms.budgetMs, BUDGET_MS_DEFAULT) };
+    await using scope = FreezeScope.begin([vm], settings, (records) => terms.journal('inspection', records));
     using _release = onAbort(stop, () => scope.release());
     const halted: VmStats = vm.stats();
-    const check = withCheck ? await vm.check() : undefined;
+    const check = terms.check ? await vm.check() : undefined;
     scope.release();
-    return { check, ticker: tickerImpact(baseline, maxima, halted) };
+    return { ...NOTHING, check, ticker: tickerImpact(baseline, maxima, halted) };
   } catch (error) {
     const taken =
       isStandstillError(error, 'ERR_VM_CLOSED') ||
@@ -39,6 +32,8 @@ export async function inspectAfterResume(
       isStandstillError(error, 'ERR_MEMORY_LOST') ||
       isStandstillError(error, 'ERR_LEASE_REVOKED');
     if (!taken) throw error;
-    return { check: undefined, ticker: null };
+    return NOTHING;
   }
 }
+
+const NOTHING: Inspected = { check: undefined, ticker: null, problem: null, process: null };

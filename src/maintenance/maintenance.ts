@@ -2,7 +2,6 @@ import { onAbort, orAborted } from '../base/abort.js';
 import { monotonicNs } from '../base/clock.js';
 import { StandstillError } from '../base/errors.js';
 import type { ImpactClass } from '../components/manifest.js';
-import { inspectAfterResume } from './after-resume.js';
 import type { MaintenanceEvent, MaintenancePhase } from './events.js';
 import { FreezeScope } from './freeze-scope.js';
 import { type ProbeReport, runGuarded } from './health.js';
@@ -13,13 +12,12 @@ import type { PatchPool } from './patch-pool.js';
 import { type PatchRun, reapWorkers, runPatches, skipped } from './patching.js';
 import { untilNow } from './phases.js';
 import { assertQualifies, type Candidate, type PlannedMaintenance, planPatches } from './plan.js';
-import { proverOf } from './prover.js';
+import { Provers } from './prover.js';
 import { type Rebooted, restart, shutDownAll } from './reboot.js';
 import type { MaintenanceReport } from './report.js';
 import { buildReport, type Observations } from './report-builder.js';
 import { secondImpact } from './second-impact.js';
 import { controlOf, type Surroundings } from './surroundings.js';
-import { type TickerBaseline, tickerBaseline } from './ticker-impact.js';
 import { UpdateSession } from './update-session.js';
 import { resultOfPatches, resultOfVms } from './verdict.js';
 import { whileFrozen } from './while-frozen.js';
@@ -47,7 +45,7 @@ export async function performMaintenance(
     assertQualifies(planned);
     await using session = pool.openSession();
     await using update = updateOf(plan, candidates, pool);
-    await using prover = proverOf(plan, stop.signal);
+    await using provers = new Provers(plan.targets.map((guest) => guest.prover(plan, stop.signal)));
     const impact = plan.targets.length === 0 ? 'none' : planned.impact;
     using notice = Notice.announce(plan.notifier, impact, namesOf(plan), expectedSeconds(impact, planned));
     const patches = candidates.map((candidate) => hostPatchOf(candidate, session, update));
@@ -55,7 +53,7 @@ export async function performMaintenance(
     const report = await perform(
       impact,
       {
-        ...{ plan, pool, session, prover, update, notice, stop: stop.signal, phase, emit },
+        ...{ plan, pool, session, provers, update, notice, stop: stop.signal, phase, emit },
         freePatches: patches.filter(isFree),
         patches: patches.filter((patch) => !isFree(patch)),
       },
@@ -76,7 +74,7 @@ async function perform(
   around: Surroundings,
   candidates: readonly Candidate[],
 ): Promise<MaintenanceReport> {
-  const { plan, session, update, notice, prover, stop, phase } = around;
+  const { plan, session, update, notice, provers, stop, phase } = around;
   if (notice !== undefined) phase('notify');
   const stagesBefore = plan.preStage || impact !== 'pause';
   if (update !== undefined) {
@@ -91,25 +89,24 @@ async function perform(
   const goesOn = freeRuns.every(({ end }) => end !== undefined && end.error === undefined);
   const pending = goesOn && impact !== 'none';
   if (!pending)
-    return await conclude(around, impact, [], {
+    return await conclude(around, impact, {
       ...NO_IMPACT,
       runs: [...freeRuns, ...around.patches.map(skipped)],
       lost: await reapWorkers(session, freeRuns),
     });
-  const baselines = await Promise.all(plan.targets.map(tickerBaseline));
-  if (impact === 'pause') await prover.prepare();
+  await Promise.all(plan.targets.map((guest) => guest.observe()));
+  if (impact === 'pause') await provers.prepare();
   await beforeFreeze(around);
   stop.throwIfAborted();
   notice?.started();
-  if (impact === 'reboot') return await conclude(around, impact, baselines, await reboot(around, freeRuns));
-  return await pause(around, freeRuns, baselines, stagesBefore);
+  if (impact === 'reboot') return await conclude(around, impact, await reboot(around, freeRuns));
+  return await pause(around, freeRuns, stagesBefore);
 }
 
 /** The freeze. Its scope is left only at the end, since a commit asks for how it ended. */
 async function pause(
   around: Surroundings,
   freeRuns: readonly PatchRun[],
-  baselines: readonly (TickerBaseline | undefined)[],
   isStaged: boolean,
 ): Promise<MaintenanceReport> {
   const { plan, session, update, stop, phase } = around;
@@ -117,7 +114,8 @@ async function pause(
   stop.throwIfAborted();
   let frozenScope: FreezeScope | undefined;
   using _release = onAbort(stop, () => frozenScope?.release());
-  using scope = FreezeScope.begin(plan.targets, plan, (records) => plan.journal('maintenance', records));
+  const vms = plan.targets.map(({ vm }) => vm);
+  using scope = FreezeScope.begin(vms, plan, (records) => plan.journal('maintenance', records));
   frozenScope = scope;
 
   // What is in here is in the blackout: no more than must be.
@@ -137,15 +135,15 @@ async function pause(
   const nowNs = monotonicNs();
   const settled = scope.records().map((record) => untilNow(record, nowNs));
   const generation = scope.generation;
-  return await conclude(around, 'pause', baselines, { cuts, runs, lost, records: settled, rebooted: [], generation });
+  return await conclude(around, 'pause', { cuts, runs, lost, records: settled, rebooted: [], generation });
 }
 
 /** Shuts the VMs down, applies what needs that, and starts them again: their memory is lost. */
 async function reboot(around: Surroundings, freeRuns: readonly PatchRun[]): Promise<Impact> {
   const { plan, session, update, phase } = around;
-  const bootables = await Promise.all(plan.targets.map(async (vm) => ({ vm, boot: await plan.bootSnapshotOf(vm) })));
+  const bootables = await Promise.all(plan.targets.map((guest) => guest.bootable()));
   phase('shut-down');
-  const down = shutDownAll(bootables, plan.handshakeTimeoutMs);
+  const down = await shutDownAll(bootables, plan.handshakeTimeoutMs);
   let rebooted: readonly Rebooted[];
   let runs: readonly PatchRun[];
   try {
@@ -164,29 +162,22 @@ async function reboot(around: Surroundings, freeRuns: readonly PatchRun[]): Prom
 const NO_IMPACT = { records: [], cuts: undefined, rebooted: [], generation: null } as const;
 
 /** Behind the running VMs: are they well, and so, are the new versions kept? */
-async function conclude(
-  around: Surroundings,
-  impact: ImpactClass,
-  baselines: readonly (TickerBaseline | undefined)[],
-  seen: Impact,
-): Promise<MaintenanceReport> {
-  const { plan, update, notice, prover, stop, phase } = around;
+async function conclude(around: Surroundings, impact: ImpactClass, seen: Impact): Promise<MaintenanceReport> {
+  const { plan, update, notice, provers, stop, phase } = around;
   if (impact === 'pause') {
     phase('digest-after-release');
-    await prover.afterRelease();
+    await provers.afterRelease();
   }
   phase('check');
   const looksInside = impact === 'none' ? [] : plan.targets;
-  const inspected = await Promise.all(
-    looksInside.map((vm, index) => inspectAfterResume(vm, baselines[index], plan.check, plan, stop)),
-  );
+  const inspected = await Promise.all(looksInside.map((guest) => guest.inspect(plan, stop)));
   if (plan.secondImpact === undefined) notice?.ended();
   const health = await askForHealth(around, impact);
   stop.throwIfAborted();
   const observed = {
     ...{ plan, impact, inspected, health, notice: notice?.report ?? null },
     ...seen,
-    proofs: impact === 'pause' ? prover.proofs() : [],
+    proofs: impact === 'pause' ? provers.proofs() : [],
   };
   const result = resultOfVms(observed);
   const end = result === 'done' ? await commit(around, seen.generation) : result;
@@ -247,7 +238,7 @@ function updateOf(plan: MaintenancePlan, candidates: readonly Candidate[], pool:
   return new UpdateSession(plan.context.store.root, bundles, plan.context.trustedKeys, pool.limits);
 }
 
-const namesOf = ({ targets }: MaintenancePlan): string[] => targets.map(({ name }) => name);
+const namesOf = ({ targets }: MaintenancePlan): string[] => targets.map(({ vm }) => vm.name);
 
 /** Unknown where a module or a rollback is among the patches, or memory is to be read, of which nobody knows how long it takes. */
 function expectedSeconds(impact: ImpactClass, { patches, expectedBlackoutMs }: PlannedMaintenance): number | null {

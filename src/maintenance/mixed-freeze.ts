@@ -1,18 +1,26 @@
+import { monotonicNs } from '../base/clock.js';
 import { NS_PER_MS } from '../base/units.js';
+import { addon } from '../native/addon.js';
 import type { NativeFreezeOptions, NativeFreezeRecord } from '../native/contract.js';
 import { nativeClockSync } from '../vm/clock-sync.js';
 import { type FreezableVm, type FrozenGuests, type GuestKind, guestKind } from '../vm/guest-kind.js';
 import type { ParsedFreezeSettings } from './freeze-scope.js';
 
-/** Freezes VMs of whatever kinds, or none of them and throws. */
+/**
+ * Freezes VMs of whatever kinds, or none of them and throws. The engine takes part in any freeze, if only with no guest:
+ * its token is what a worker sees natively, and its timer what ends that.
+ */
 export function freezeGuests(vms: readonly FreezableVm[], settings: ParsedFreezeSettings): FrozenGuests {
   const terms = termsOf(settings);
   const kinds = [...new Set(vms.map((vm) => vm[guestKind]))].sort(slowestFirst);
   const [only] = kinds;
-  if (only !== undefined && kinds.length === 1) return only.freeze(vms, terms);
+  if (only !== undefined && kinds.length === 1 && isEngine(only)) return only.freeze(vms, terms);
+  const deadlineAtNs = monotonicNs() + BigInt(Math.ceil(terms.budgetNs));
+  const inTime = () => ({ ...terms, budgetNs: Math.max(1, Number(deadlineAtNs - monotonicNs())) });
   const parts: Part[] = [];
   try {
-    for (const kind of kinds) parts.push(freezeKind(kind, vms, terms));
+    for (const kind of kinds) parts.push(freezeKind(kind, vms, inTime()));
+    if (!kinds.some(isEngine)) parts.push({ guests: addon.freeze([], inTime()), places: [] });
   } catch (error) {
     for (const { guests } of parts) guests.release();
     throw error;
@@ -73,8 +81,10 @@ class MixedFreeze implements FrozenGuests {
   }
 }
 
-const slowestFirst = (a: GuestKind, b: GuestKind): number =>
-  Number(b.haltsIn === 'milliseconds') - Number(a.haltsIn === 'milliseconds');
+const isEngine = ({ name }: GuestKind): boolean => name === 'emulated';
+
+/** The engine's guests halt in microseconds, others in milliseconds: those do not wait for these. */
+const slowestFirst = (a: GuestKind, b: GuestKind): number => Number(isEngine(a)) - Number(isEngine(b));
 
 const termsOf = (settings: ParsedFreezeSettings): NativeFreezeOptions => ({
   budgetNs: settings.budgetMs * NS_PER_MS,

@@ -1,10 +1,9 @@
 import { z } from 'zod';
 import { wholeNumber } from '../base/options.js';
-import type { VmSnapshot } from '../snapshot/snapshot.js';
-import type { EmulatedVm } from '../vm/emulated-vm.js';
 import type { Vm } from '../vm/vm.js';
 import type { MaintenanceEvent } from './events.js';
 import { type FreezeSettings, freezeFields, type ImpactJournal } from './freeze-scope.js';
+import type { MaintainedGuest } from './guest.js';
 import { guardTimeoutSchema, type Hook, hookSchema, type Probe, probeSchema } from './health.js';
 import type { ImpactNotifier } from './notifier.js';
 import { hostPatchSchema, type PatchSpec, type RollbackSpec } from './patch-source.js';
@@ -64,7 +63,7 @@ export type ParsedMaintenance = z.output<typeof maintenanceSchema>;
 /** A deliberate fault inside the freeze, right after the digest at the halt: one bit of RAM, behind the guest's back. */
 export interface FlipBitFault {
   kind: 'flip-bit';
-  /** The name of one of the maintained VMs. */
+  /** The name of one of the maintained VMs, an emulated one. */
   vm: string;
   /** Guest physical address of the byte. */
   gpa: number;
@@ -80,7 +79,10 @@ export interface MaintenanceOptions extends FreezeSettings {
    * that it depends on; none runs after one that failed. All bundles and rollbacks are kept, or none. Default: none.
    */
   patches?: readonly (PatchSpec | RollbackSpec)[] | undefined;
-  /** How memory is proved. Default 'deferred': all of it, for a blackout in proportion to the pages written last. */
+  /**
+   * How memory is proved. Default 'deferred': all of it, for a blackout in proportion to the pages written last; but of a
+   * process all of it inside the freeze, unless 'none'.
+   */
   proof?: Proof | undefined;
   /** Share of the pages that a sampled proof reads, above 0 up to 1. Default 0.1. */
   sampleShare?: number | undefined;
@@ -119,9 +121,7 @@ export interface MaintenanceOptions extends FreezeSettings {
 
 /** What the operation works on: options that are valid, the VMs they mean, and what is to be done. */
 export interface MaintenancePlan extends ParsedMaintenance {
-  readonly targets: readonly EmulatedVm[];
+  readonly targets: readonly MaintainedGuest[];
   readonly context: PlanningContext;
   readonly journal: ImpactJournal;
-  /** The state in which a VM boots. */
-  readonly bootSnapshotOf: (vm: EmulatedVm) => Promise<VmSnapshot>;
 }

@@ -1,10 +1,11 @@
 import { PAGE_BYTES } from '../base/units.js';
+import type { MemoryDifference } from '../process/memory-image.js';
 import type { DigestOptions, MemoryDigest } from '../vm/vm.js';
 
 /**
  * How memory is proved. 'deferred': inside the freeze only the pages that the guest wrote last are read; every byte is
  * read as it stood at the release, behind the running guest. 'full': all of it is read at the halt, and again as the last
- * act before the release. 'sampled': so is a seeded share of the pages. 'none': nothing is.
+ * act before the release. 'sampled': so is a seeded share of the pages. 'none': nothing is. A process has 'full' and 'none'.
  */
 export type Proof = 'deferred' | 'full' | 'sampled' | 'none';
 
@@ -33,6 +34,18 @@ export interface MemoryProof {
   /** What both digests read while the guest stood still: the proof's price in blackout. */
   bytesReadInFreeze: number;
   changedPages: ChangedPages | null;
+  /** Of a process: the first thing that changed, with its mapping and who may have written there rightly. */
+  difference: MemoryDifference | null;
+  /** What kept a process from being proved, where that is known. */
+  unprovenReason: string | null;
+}
+
+/** What a maintenance says of its proof. */
+export interface ProofTerms {
+  readonly proof: Proof;
+  /** Of 'sampled'. */
+  readonly sampleShare: number;
+  readonly seed: number;
 }
 
 export const UNPROVEN: MemoryProof = {
@@ -42,15 +55,18 @@ export const UNPROVEN: MemoryProof = {
   bytesRead: 0,
   bytesReadInFreeze: 0,
   changedPages: null,
+  difference: null,
+  unprovenReason: null,
 };
 
-export function digestOptions(plan: { proof: Proof; sampleShare: number; seed: number }): DigestOptions {
-  return plan.proof === 'sampled' ? { share: plan.sampleShare, seed: BigInt(plan.seed) } : {};
+export function digestOptions({ proof, sampleShare, seed }: ProofTerms): DigestOptions {
+  return proof === 'sampled' ? { share: sampleShare, seed: BigInt(seed) } : {};
 }
 
 export function compareDigests(before: MemoryDigest | undefined, after: MemoryDigest | undefined): MemoryProof {
   const changedPages = before === undefined || after === undefined ? null : comparePages(before, after);
   return {
+    ...UNPROVEN,
     memory: verdict(before, after, changedPages),
     digestBefore: before === undefined ? null : hex64(before.value),
     digestAfter: after === undefined ? null : hex64(after.value),

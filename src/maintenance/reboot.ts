@@ -1,66 +1,60 @@
 import { monotonicNs } from '../base/clock.js';
-import { NS_PER_MS } from '../base/units.js';
-import type { VmSnapshot } from '../snapshot/snapshot.js';
-import { type EmulatedVm, nativeHandle } from '../vm/emulated-vm.js';
 import type { ImpactRecord } from './freeze-scope.js';
 
-/** A VM and the state in which it boots. */
+/** A VM that can be shut down and started again; its memory is lost by it. */
 export interface Bootable {
-  readonly vm: EmulatedVm;
-  readonly boot: VmSnapshot;
+  readonly name: string;
+  /** An emulated guest is halted, in the given time; a process is asked to end, and killed after its grace. */
+  shutDown(timeoutMs: number): Promise<Down>;
 }
 
-export interface Down extends Bootable {
+/** A VM that was shut down. */
+export interface Down {
+  readonly name: string;
   readonly wasRunning: boolean;
   readonly requestedAtNs: bigint;
   readonly haltedAtNs: bigint;
+  /**
+   * The VM begins anew, and runs where it ran before, or where it is woken; else it stands still as before. Nothing where
+   * it was closed meanwhile.
+   */
+  restart(isWoken: boolean): Promise<void>;
+  /** The shut-down was not to be: it goes on where it can, and begins anew where it cannot. */
+  undo(): Promise<void>;
 }
 
 /** A VM that was shut down and started again. */
 export interface Rebooted {
-  readonly vm: EmulatedVm;
   readonly wasRunning: boolean;
   /** From the shut-down to the start. */
   readonly downNs: number;
 }
 
 /** All of them or none. */
-export function shutDownAll(vms: readonly Bootable[], timeoutMs: number): Down[] {
+export async function shutDownAll(vms: readonly Bootable[], timeoutMs: number): Promise<Down[]> {
   const down: Down[] = [];
   try {
-    for (const vm of vms) down.push(shutDown(vm, timeoutMs));
+    for (const vm of vms) down.push(await vm.shutDown(timeoutMs));
     return down;
   } catch (error) {
-    for (const { vm, wasRunning } of down) if (wasRunning) vm[nativeHandle].resume();
+    for (const each of down) await each.undo();
     throw error;
   }
 }
 
-/** Not by the VM's own `pause`, which tells the log that its user has paused it. */
-export function shutDown({ vm, boot }: Bootable, timeoutMs: number): Down {
-  const wasRunning = vm.state === 'running' || vm.state === 'idle';
-  const requestedAtNs = monotonicNs();
-  const { haltNs } = vm[nativeHandle].pause(timeoutMs * NS_PER_MS);
-  return { vm, boot, wasRunning, requestedAtNs, haltedAtNs: requestedAtNs + BigInt(Math.round(haltNs)) };
-}
-
-/**
- * The VM begins anew; one that stood still does so still. The journal is told of one that ran before, whatever has become
- * of it.
- */
+/** The journal is told of a VM that ran before, whatever has become of it. */
 export async function restart(
-  { vm, boot, wasRunning, requestedAtNs, haltedAtNs }: Down,
+  down: Down,
   journal: (records: readonly ImpactRecord[]) => void,
+  isWoken = false,
 ): Promise<Rebooted> {
+  const { name, wasRunning, requestedAtNs, haltedAtNs } = down;
   try {
-    if (vm.state !== 'closed') {
-      await vm.rollback(boot);
-      if (wasRunning) vm[nativeHandle].resume();
-    }
+    await down.restart(isWoken);
   } finally {
     const resumedAtNs = monotonicNs();
     const stamps = { requestedAtNs, haltedAtNs, releasedAtNs: resumedAtNs, resumedAtNs };
-    journal([{ name: vm.name, wasRunning, ...stamps, resumedBy: 'caller' }]);
+    journal([{ name, wasRunning, ...stamps, resumedBy: 'caller' }]);
   }
-  return { vm, wasRunning, downNs: Number(monotonicNs() - haltedAtNs) };
+  return { wasRunning, downNs: Number(monotonicNs() - haltedAtNs) };
 }

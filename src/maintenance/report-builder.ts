@@ -1,15 +1,14 @@
 import type { StandstillError } from '../base/errors.js';
 import type { ImpactClass } from '../components/manifest.js';
-import type { EmulatedVm } from '../vm/emulated-vm.js';
-import type { AfterResume } from './after-resume.js';
 import type { FreezeRecord } from './freeze-scope.js';
+import type { Inspected, MaintainedGuest } from './guest.js';
 import type { ProbeReport } from './health.js';
 import type { HostPatch } from './host-patch.js';
 import type { NoticeReport } from './notice.js';
 import type { MaintenancePlan } from './options.js';
 import { errorOf, type PatchRun } from './patching.js';
 import { allHaltedAt, blackoutOf, type Cuts, NO_PHASES, phasesOf, releasedAt } from './phases.js';
-import { type MemoryProof, UNPROVEN } from './proof.js';
+import { type MemoryProof, type Proof, UNPROVEN } from './proof.js';
 import type { Rebooted } from './reboot.js';
 import {
   type MaintenanceReport,
@@ -31,12 +30,12 @@ export interface Observations {
   /** Empty, and without cuts, where there was no freeze. */
   readonly records: readonly FreezeRecord[];
   readonly cuts: Cuts | undefined;
-  readonly proofs: readonly MemoryProof[];
+  readonly proofs: readonly { readonly how: Proof; readonly proof: MemoryProof }[];
   readonly rebooted: readonly Rebooted[];
   readonly runs: readonly PatchRun[];
   /** Patches whose worker was terminated and did not end. */
   readonly lost: ReadonlySet<HostPatch>;
-  readonly inspected: readonly AfterResume[];
+  readonly inspected: readonly Inspected[];
   readonly health: readonly ProbeReport[];
   readonly notice: NoticeReport | null;
   readonly update: UpdateSession | undefined;
@@ -56,10 +55,7 @@ export function buildReport(observed: Observations): MaintenanceReport {
     budgetKept: resumedBy === 'caller',
     resumedBy,
     proof: plan.proof,
-    vms: [
-      ...records.map((record, index) => vmReport(observed, record, index, firstRequestAtNs)),
-      ...observed.rebooted.map((vm, index) => rebootReport(vm, observed.inspected[index])),
-    ],
+    vms: plan.targets.flatMap((guest, index) => vmReport(observed, guest, index, firstRequestAtNs) ?? []),
     patches: runs.map((run) => patchReport(observed, run, firstRequestAtNs)),
     update: update === undefined ? null : updateReport(observed, update),
     health: [...observed.health],
@@ -71,55 +67,66 @@ export function buildReport(observed: Observations): MaintenanceReport {
   return { schemaVersion, ok: problems.length === 0, problems, ...rest };
 }
 
-function vmReport(observed: Observations, record: FreezeRecord, index: number, firstRequestAtNs: bigint): VmReport {
-  const { cuts, plan } = observed;
-  return {
-    ...vmFacts(record.name, plan.targets[index], observed.inspected[index]),
-    wasRunning: record.wasRunning,
-    ...(observed.proofs[index] ?? UNPROVEN),
-    stepsBefore: record.stepsAtHalt,
-    stepsAfter: record.stepsAtRelease,
-    blackoutNs: blackoutOf(record),
-    phases: cuts === undefined ? NO_PHASES : phasesOf(record, allHaltedAt(observed.records), cuts),
-    requestedAfterNs: record.requestedAtNs === 0n ? 0 : Number(record.requestedAtNs - firstRequestAtNs),
-    clockLagBeforeNs: record.clockLagBeforeNs,
-    clockLagAfterNs: record.clockLagAfterNs,
-    clockBracketNs: record.clockBracketNs,
-    clockOff: isClockOff(record, plan.clockLagMsMax),
-    rebooted: false,
-    syncedBy: record.syncedBy,
-    resumedBy: record.resumedBy,
-  };
+/** Undefined of a VM that was not impacted. */
+function vmReport(
+  observed: Observations,
+  guest: MaintainedGuest,
+  index: number,
+  firstRequestAtNs: bigint,
+): VmReport | undefined {
+  const after = observed.inspected[index];
+  const record = observed.records[index];
+  if (record !== undefined) {
+    const { how, proof } = observed.proofs[index] ?? { how: 'none', proof: UNPROVEN };
+    return { ...factsOf(guest, after), proof: how, ...proof, ...frozenOf(observed, guest, record, firstRequestAtNs) };
+  }
+  const rebooted = observed.rebooted[index];
+  return rebooted === undefined ? undefined : rebootReport(guest, rebooted, after);
 }
 
-const vmFacts = (name: string, vm: EmulatedVm | undefined, after: AfterResume | undefined) => ({
-  name,
-  program: vm?.program ?? '',
-  ramBytes: vm?.ramBytes ?? 0,
+const frozenOf = (observed: Observations, guest: MaintainedGuest, record: FreezeRecord, firstRequestAtNs: bigint) => ({
+  ...guest.measured(record),
+  wasRunning: record.wasRunning,
+  blackoutNs: blackoutOf(record),
+  phases: observed.cuts === undefined ? NO_PHASES : phasesOf(record, allHaltedAt(observed.records), observed.cuts),
+  requestedAfterNs: record.requestedAtNs === 0n ? 0 : Number(record.requestedAtNs - firstRequestAtNs),
+  clockOff: isClockOff(record, observed.plan.clockLagMsMax),
+  rebooted: false,
+  resumedBy: record.resumedBy,
+});
+
+const factsOf = ({ vm }: MaintainedGuest, after: Inspected | undefined) => ({
+  name: vm.name,
+  kind: vm.kind,
+  program: vm.program,
+  ramBytes: vm.ramBytes,
+  clocks: vm.clocks,
   invariantsOk: after?.check?.ok ?? null,
   violation: after?.check?.violation ?? null,
+  problem: after?.problem ?? null,
   ticker: after?.ticker ?? null,
+  process: after?.process ?? null,
 });
 
 /** A VM that was restarted: nothing of it was preserved, so nothing is compared. */
-const rebootReport = ({ vm, wasRunning, downNs }: Rebooted, after: AfterResume | undefined): VmReport => ({
-  ...vmFacts(vm.name, vm, after),
+const rebootReport = (
+  guest: MaintainedGuest,
+  { wasRunning, downNs }: Rebooted,
+  after: Inspected | undefined,
+): VmReport => ({
+  ...factsOf(guest, after),
+  ...guest.measured(undefined),
   // What its ticker felt before is gone with its memory.
   ticker: null,
   wasRunning,
+  proof: 'none',
   ...UNPROVEN,
   memory: 'lost',
-  stepsBefore: 0,
-  stepsAfter: 0,
   blackoutNs: wasRunning ? downNs : 0,
   phases: NO_PHASES,
   requestedAfterNs: 0,
-  clockLagBeforeNs: 0,
-  clockLagAfterNs: 0,
-  clockBracketNs: 0,
   clockOff: false,
   rebooted: true,
-  syncedBy: 'step',
   resumedBy: 'caller',
 });
 

@@ -1,6 +1,12 @@
 import type { ErrorCode } from '../base/error-codes.js';
 import type { ImpactClass } from '../components/manifest.js';
 import type { ResumedBy, SyncMode } from '../native/contract.js';
+import type { ProcessEnding } from '../process/guest.js';
+import type { LogLine } from '../process/log-tail.js';
+import { describeDifference } from '../process/memory-image.js';
+import type { ChosenFreezer } from '../process/supervisor.js';
+import type { ClockGuarantees } from '../vm/guarantees.js';
+import type { GuestKindName } from '../vm/guest-kind.js';
 import type { ProbeReport } from './health.js';
 import type { NoticeReport } from './notice.js';
 import type { Phases } from './phases.js';
@@ -60,36 +66,67 @@ export interface UpdateReport {
 
 export interface VmReport extends MemoryProof {
   name: string;
+  /** What stands behind it. Fields that its kind of guest cannot fill are null. */
+  kind: GuestKindName;
   program: string;
+  /** Of a process: what is resident of it at the end. */
   ramBytes: number;
+  /** How its memory was proved: a process, in full or not at all. */
+  proof: Proof;
+  /** Which promises about clocks hold for its kind of guest, and which do not. */
+  clocks: ClockGuarantees;
   /** False for a VM that stood still before and was left so: it had no blackout. */
   wasRunning: boolean;
-  /** Steps at the halt and at the release: equal, for a halted guest takes none. */
-  stepsBefore: number;
-  stepsAfter: number;
+  /** Steps at the halt and at the release: equal, for a halted guest takes none. Null for a process. */
+  stepsBefore: number | null;
+  stepsAfter: number | null;
   /** What `check()` said after the resume; null where it was not asked for or could not be run. */
   invariantsOk: boolean | null;
   /** What does not hold; null where all does. */
   violation: string | null;
+  /** What is wrong with a process itself, that it has ended for instance; null where nothing is. */
+  problem: string | null;
   /** From the guest's own halt stamp to its own resume stamp. */
   blackoutNs: number;
   phases: Phases;
   /** From the freeze's first request to this VM's. */
   requestedAfterNs: number;
-  /** Host wall clock − guest wall clock, just before and after the synchronisation. */
-  clockLagBeforeNs: number;
-  clockLagAfterNs: number;
+  /** Host wall clock − guest wall clock, just before and after the synchronisation. Null for a process: its clock is the host's. */
+  clockLagBeforeNs: number | null;
+  clockLagAfterNs: number | null;
   /** How closely the host's clocks were read together for that: a stepped clock lags by no more. */
-  clockBracketNs: number;
+  clockBracketNs: number | null;
   /** True where it was stepped and is further off than it may be. */
   clockOff: boolean;
   /** True for a VM that was shut down and started again: its blackout is the time between, its memory is lost. */
   rebooted: boolean;
-  /** How the clock was synchronised: 'slew' where a step would have gone backward. */
-  syncedBy: SyncMode;
+  /** How the clock was synchronised: 'slew' where a step would have gone backward. Null for a process. */
+  syncedBy: SyncMode | null;
   resumedBy: ResumedBy | null;
   /** What a guest that reads its clock felt; null for one that does not. */
   ticker: TickerImpact | null;
+  /** What only a process has; null for an emulated guest. */
+  process: ProcessReport | null;
+}
+
+/** A process guest and its tree, as it is at the end. */
+export interface ProcessReport {
+  /** By what it is frozen, and why so. */
+  freezer: ChosenFreezer;
+  /** Of the command. */
+  pid: number;
+  processes: number;
+  threads: number;
+  /** The command has ended and left descendants, which are the guest since. */
+  daemonised: boolean;
+  /** Descendants that somebody has moved out of the group: no freeze reaches them. */
+  outsideGroup: number;
+  /** How often it was started again by its policy. */
+  restarts: number;
+  /** How it ended; null where it lives. */
+  ending: ProcessEnding | null;
+  /** The end of what it wrote. */
+  log: LogLine[];
 }
 
 /** One freeze as its guest felt it, in nanoseconds. */
@@ -142,9 +179,12 @@ export function problemsOf(report: Omit<MaintenanceReport, 'ok' | 'problems'>): 
 function vmProblems(vm: VmReport): string[] {
   const problems: string[] = [];
   if (vm.memory === 'changed') problems.push(changedProblem(vm));
-  if (vm.memory === 'unproven') problems.push('memory is unproven');
+  if (vm.memory === 'unproven')
+    problems.push(`memory is unproven${vm.unprovenReason === null ? '' : `: ${vm.unprovenReason}`}`);
+  if (vm.problem !== null) problems.push(vm.problem);
   if (vm.clockOff) problems.push(`its clock is off by ${vm.clockLagAfterNs} ns after the synchronisation`);
-  if (vm.stepsBefore !== vm.stepsAfter) problems.push(`took ${vm.stepsAfter - vm.stepsBefore} steps while frozen`);
+  const steps = (vm.stepsAfter ?? 0) - (vm.stepsBefore ?? 0);
+  if (steps !== 0) problems.push(`took ${steps} steps while frozen`);
   if (vm.invariantsOk === false) problems.push(`guest invariant violated: ${vm.violation}`);
   if (vm.ticker?.exact === false) {
     problems.push(`the guest's clock hid ${vm.ticker.hiddenNs} ns, its pauses were ${vm.ticker.pausedNs} ns`);
@@ -152,7 +192,8 @@ function vmProblems(vm: VmReport): string[] {
   return problems;
 }
 
-function changedProblem({ changedPages }: VmReport): string {
+function changedProblem({ changedPages, difference }: VmReport): string {
+  if (difference !== null) return `memory changed: ${describeDifference(difference)}`;
   if (changedPages === null) return 'memory changed';
   const { count, firstPage, firstGpa } = changedPages;
   return `memory changed in ${count} page${count === 1 ? '' : 's'}, first page ${firstPage} (0x${firstGpa.toString(16)})`;

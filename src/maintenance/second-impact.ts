@@ -15,7 +15,7 @@ export async function secondImpact(plan: MaintenancePlan, stop: AbortSignal): Pr
   if (plan.secondImpact === undefined) return null;
   const { afterMs, durationMs } = plan.secondImpact;
   await sleep(afterMs, undefined, { signal: stop }).catch(() => stop.throwIfAborted());
-  const targets = plan.targets.filter((vm) => vm.state !== 'closed');
+  const targets = plan.targets.map(({ vm }) => vm).filter(({ state }) => state !== 'closed' && state !== 'faulted');
   await using scope = FreezeScope.begin(targets, { ...plan, budgetMs: durationMs }, (records) =>
     plan.journal('maintenance', records),
   );

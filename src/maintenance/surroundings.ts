@@ -5,7 +5,7 @@ import type { Notice } from './notice.js';
 import type { MaintenancePlan } from './options.js';
 import type { PatchPool, PatchSession } from './patch-pool.js';
 import type { PatchingControl } from './patching.js';
-import type { Prover } from './prover.js';
+import type { Provers } from './prover.js';
 import type { UpdateSession } from './update-session.js';
 
 /** What the parts of one maintenance share. */
@@ -13,7 +13,7 @@ export interface Surroundings {
   readonly plan: MaintenancePlan;
   readonly pool: PatchPool;
   readonly session: PatchSession;
-  readonly prover: Prover;
+  readonly provers: Provers;
   /** Undefined where there is no bundle. */
   readonly update: UpdateSession | undefined;
   readonly notice: Notice | undefined;

@@ -1,5 +1,5 @@
-import type { AfterResume } from './after-resume.js';
 import type { FreezeRecord } from './freeze-scope.js';
+import type { Inspected, MaintainedGuest } from './guest.js';
 import type { ProbeReport } from './health.js';
 import type { HostPatch } from './host-patch.js';
 import { errorOf, type PatchRun } from './patching.js';
@@ -26,12 +26,12 @@ export function resultOfPatches(
 }
 
 interface Seen {
-  readonly plan: { readonly clockLagMsMax: number };
+  readonly plan: { readonly clockLagMsMax: number; readonly targets: readonly MaintainedGuest[] };
   readonly runs: readonly PatchRun[];
   readonly lost: ReadonlySet<HostPatch>;
   readonly records: readonly FreezeRecord[];
-  readonly proofs: readonly MemoryProof[];
-  readonly inspected: readonly AfterResume[];
+  readonly proofs: readonly { readonly proof: MemoryProof }[];
+  readonly inspected: readonly Inspected[];
   readonly rebooted: readonly Rebooted[];
   readonly health: readonly ProbeReport[];
 }
@@ -40,13 +40,15 @@ interface Seen {
 export function resultOfVms(seen: Seen): MaintenanceResult {
   const result = resultOfPatches(seen.runs, seen.lost, seen.records);
   if (result !== 'done') return result;
-  const { clockLagMsMax } = seen.plan;
+  const { clockLagMsMax, targets } = seen.plan;
   const isWell =
     seen.health.every(({ ok }) => ok) &&
-    seen.proofs.every(({ memory }) => memory !== 'changed') &&
-    seen.inspected.every(({ check, ticker }) => check?.ok !== false && ticker?.exact !== false) &&
+    seen.proofs.every(({ proof }) => proof.memory !== 'changed') &&
+    seen.inspected.every(
+      ({ check, ticker, problem }) => check?.ok !== false && ticker?.exact !== false && problem === null,
+    ) &&
     seen.records.every((record) => !isClockOff(record, clockLagMsMax)) &&
-    seen.rebooted.every(({ vm }) => vm.state !== 'faulted');
+    (seen.rebooted.length === 0 || targets.every(({ vm }) => vm.state !== 'faulted'));
   return isWell ? 'done' : 'aborted: health';
 }
 

@@ -24,17 +24,17 @@ export async function whileFrozen(
   around: Surroundings,
   stage: (() => Promise<void>) | undefined,
 ): Promise<Frozen> {
-  const { plan, patches, prover, stop, phase } = around;
+  const { plan, patches, provers, stop, phase } = around;
   const beganAtNs = monotonicNs();
   phase('digest-at-halt');
-  await prover.atHalt();
+  await provers.atHalt();
   const openingDigestEndAtNs = plan.proof === 'none' ? beganAtNs : monotonicNs();
   stop.throwIfAborted();
   injectFaults(plan);
 
   const marginNs = marginMs(plan.budgetMs) * NS_PER_MS;
   const openingNs = Number(openingDigestEndAtNs - beganAtNs);
-  const closingNs = openingNs * RESERVATION_FACTOR * prover.releaseShare;
+  const closingNs = openingNs * RESERVATION_FACTOR * provers.releaseShare;
   const closes = closingNs + marginNs < scope.remainingNs;
   phase('patch');
   await stage?.();
@@ -48,7 +48,7 @@ export async function whileFrozen(
   stop.throwIfAborted();
 
   phase('digest-at-release');
-  if (closes && !scope.released) await prover.atRelease();
+  if (closes && !scope.released) await provers.atRelease();
   const closingDigestEndAtNs = closingNs === 0 ? patchesEndAtNs : monotonicNs();
   stop.throwIfAborted();
   const cuts = {
@@ -63,5 +63,5 @@ const marginMs = (budgetMs: number): number =>
   Math.min(MARGIN_MS_MAX, Math.max(MARGIN_MS_MIN, budgetMs * MARGIN_SHARE));
 
 function injectFaults({ faults, targets }: MaintenancePlan): void {
-  for (const fault of faults) targets.find((vm) => vm.name === fault.vm)?.flipBit(fault.gpa, fault.bit);
+  for (const fault of faults) targets.find(({ vm }) => vm.name === fault.vm)?.vm.flipBit(fault.gpa, fault.bit);
 }

@@ -3,10 +3,10 @@ import { monotonicNs } from '../base/clock.js';
 import { isStandstillError, messageOf, StandstillError } from '../base/errors.js';
 import { NS_PER_MS } from '../base/units.js';
 import type { ResumedBy } from '../native/contract.js';
-import type { ClockGuarantees } from './guarantees.js';
+import type { ClockGuarantees } from '../vm/guarantees.js';
 import type { ProcessEnding } from './guest.js';
 import type { LogLine } from './log-tail.js';
-import type { MemoryDifference, ProcessMemoryImage } from './memory-image.js';
+import { describeDifference, type MemoryDifference, type ProcessMemoryImage } from './memory-image.js';
 import { type ProcessVm, processGuest } from './process-vm.js';
 import type { ChosenFreezer } from './supervisor.js';
 
@@ -164,13 +164,4 @@ function problemsOf(freeze: ProcessFreezeReport, { budgetMs, provesMemory }: Fre
     problems.push(`${freeze.outsideGroup} descendants were moved out of the group, and ran on`);
   }
   return problems;
-}
-
-/** In a sentence without its full stop. */
-export function describeDifference(difference: MemoryDifference): string {
-  const { change, pid, address, lengthBytes, mapping, pagesChanged, detail, possibleWriter } = difference;
-  if (address === null) return `${change} of process ${pid}: ${detail}`;
-  const place = mapping === '' ? 'an anonymous mapping' : mapping;
-  const writer = possibleWriter === null ? '' : `; a possible legitimate writer is ${possibleWriter}`;
-  return `${pagesChanged} pages, first ${lengthBytes} bytes at ${address} in ${place} of process ${pid}${writer}`;
 }

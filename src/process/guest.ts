@@ -223,7 +223,7 @@ export class ProcessGuest {
         `Expected VM '${this.name}' to have been started but it has not`,
       );
     }
-    const how = exitSignal === 0 ? `exited with ${exitCode}` : `was ended by ${signalName(exitSignal)}`;
+    const how = describeEnding(endingOf({ exitCode, exitSignal }));
     const message = `Expected VM '${this.name}' to run but its process ${how}${this.tail()}`;
     return new StandstillError('ERR_PROCESS_ENDED', message);
   }
@@ -235,8 +235,15 @@ export class ProcessGuest {
   }
 }
 
-export const endingOf = ({ exitCode, exitSignal }: NativeSupervisorReply): ProcessEnding =>
+export const endingOf = ({
+  exitCode,
+  exitSignal,
+}: Pick<NativeSupervisorReply, 'exitCode' | 'exitSignal'>): ProcessEnding =>
   exitSignal === 0 ? { exitCode, signal: null } : { exitCode: null, signal: signalName(exitSignal) };
+
+/** What a process did: 'exited with 1', 'was ended by SIGKILL'. */
+export const describeEnding = ({ exitCode, signal }: ProcessEnding): string =>
+  signal === null ? `exited with ${exitCode}` : `was ended by ${signal}`;
 
 const signalName = (number: number): string =>
   Object.entries(constants.signals).find(([, value]) => value === number)?.[0] ?? `signal ${number}`;

@@ -81,3 +81,12 @@ export class ProcessMemoryImage {
     };
   }
 }
+
+/** In a sentence without its full stop. */
+export function describeDifference(difference: MemoryDifference): string {
+  const { change, pid, address, lengthBytes, mapping, pagesChanged, detail, possibleWriter } = difference;
+  if (address === null) return `${change} of process ${pid}: ${detail}`;
+  const place = mapping === '' ? 'an anonymous mapping' : mapping;
+  const writer = possibleWriter === null ? '' : `; a possible legitimate writer is ${possibleWriter}`;
+  return `${pagesChanged} pages, first ${lengthBytes} bytes at ${address} in ${place} of process ${pid}${writer}`;
+}

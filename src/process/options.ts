@@ -54,6 +54,7 @@ const processVmSchema = z.strictObject({
     .min(1, EXPECTED_LIMIT)
     .max(1000, EXPECTED_LIMIT)
     .default(RESTART_LIMIT_DEFAULT),
+  pinned: z.boolean('true or false').default(false),
 });
 
 /** How it is known that a guest is ready. */
@@ -89,6 +90,8 @@ export interface ProcessVmOptions {
   restart?: 'never' | 'on-failure' | 'always' | undefined;
   /** How often at most, 1 to 1,000. Default 5. */
   restartLimit?: number | undefined;
+  /** No maintenance of its host may freeze or restart it: patches that would are refused. Default false. */
+  pinned?: boolean | undefined;
 }
 
 export type ParsedProcessVmOptions = Omit<z.output<typeof processVmSchema>, 'name'> & {

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { monotonicNs } from '../base/clock.js';
 import { isStandstillError, StandstillError } from '../base/errors.js';
@@ -9,9 +8,9 @@ import { NS_PER_MS } from '../base/units.js';
 import type { VmState } from '../native/contract.js';
 import { HANDSHAKE_TIMEOUT_MS_DEFAULT, timeoutMsSchema, vmObserver } from '../vm/emulated-vm.js';
 import type { VmEvent } from '../vm/events.js';
+import { type ClockGuarantees, PROCESS_CLOCKS } from '../vm/guarantees.js';
 import { type GuestKind, guestKind } from '../vm/guest-kind.js';
 import type { MemoryDigest, PauseLatency, PauseOptions, Vm } from '../vm/vm.js';
-import { type ClockGuarantees, PROCESS_CLOCKS } from './guarantees.js';
 import { endingOf, type ProcessEnding, ProcessGuest } from './guest.js';
 import type { LogLine } from './log-tail.js';
 import { ProcessMemoryImage } from './memory-image.js';
@@ -37,7 +36,6 @@ export const processGuest: unique symbol = Symbol('standstill.processGuest');
 
 const PROCESS: GuestKind = {
   name: 'process',
-  haltsIn: 'milliseconds',
   freeze: (vms, terms) =>
     ProcessFreeze.begin(
       vms.filter((vm) => vm instanceof ProcessVm).map((vm) => vm[processGuest]),
@@ -125,6 +123,7 @@ export class ProcessVm implements Vm {
    */
   start(): void {
     this[processGuest].start();
+    this.#ending = false;
     this.#isEndNoted = false;
     this.#generationId = randomUUID();
     this.#tell('vm-started');
@@ -173,16 +172,13 @@ export class ProcessVm implements Vm {
     if (frozen) this.#tell('vm-resumed');
   }
 
-  /** Ends all of it as `terminate` does, and starts it again after so long: a reboot. Ends early by the signal. */
-  async reboot(downMs: number, signal: AbortSignal): Promise<void> {
+  /**
+   * Ends all of it as `terminate` does with its default grace, and keeps the VM: `start` begins it anew. Its restart policy
+   * does not. ERR_VM_CLOSED.
+   */
+  async shutDown(): Promise<void> {
     this.#ending = true;
-    try {
-      if (this.state !== 'closed') await this[processGuest].terminate(GRACE_MS_DEFAULT);
-      await sleep(downMs, undefined, { signal }).catch(() => {});
-    } finally {
-      this.#ending = false;
-    }
-    if (this.state !== 'closed') this.start();
+    await this[processGuest].terminate(GRACE_MS_DEFAULT);
   }
 
   /**

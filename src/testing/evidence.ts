@@ -106,21 +106,10 @@ const isRecord = (value: unknown): value is FreezeRecord => has(value, 'haltedAt
 const UNKNOWN = { phases: null, memory: null, steps: null, clockLagNs: null, ticker: null } as const;
 
 function ofVm(vm: VmReport): Standstill {
-  return {
-    vm: vm.name,
-    kind: 'emulated',
-    wasRunning: vm.wasRunning,
-    blackoutNs: vm.blackoutNs,
-    resumedBy: vm.resumedBy,
-    phases: vm.phases,
-    memory: memoryOfVm(vm),
-    steps: { atHalt: vm.stepsBefore, atRelease: vm.stepsAfter },
-    clockLagNs: vm.rebooted ? null : vm.clockLagAfterNs,
-    ticker: vm.ticker,
-  };
+  return { ...ofFrozenVm(vm), clockLagNs: vm.rebooted ? null : vm.clockLagAfterNs, ticker: vm.ticker };
 }
 
-function ofFrozenVm(vm: FrozenVmReport): Standstill {
+function ofFrozenVm(vm: FrozenVmReport | VmReport): Standstill {
   const { stepsBefore: atHalt, stepsAfter: atRelease } = vm;
   return {
     ...UNKNOWN,

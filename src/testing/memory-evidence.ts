@@ -6,7 +6,7 @@ import type { MemoryEvidence } from './evidence.js';
 export function memoryOfVm(vm: VmReport | FrozenVmReport): MemoryEvidence {
   const lines = [`digest at halt ${vm.digestBefore ?? 'not taken'}, at release ${vm.digestAfter ?? 'not taken'}`];
   if (vm.memory === 'lost') lines.push('the VM was shut down and started again');
-  if ('difference' in vm && vm.difference !== null) lines.unshift(describeDifference(vm.difference));
+  if (vm.difference !== null) lines.unshift(describeDifference(vm.difference));
   const { changedPages } = vm;
   if (changedPages !== null) {
     const { count, firstPage, firstGpa } = changedPages;

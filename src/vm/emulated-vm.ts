@@ -15,6 +15,7 @@ import type {
 import { watched } from '../native/watched.js';
 import { nativeSnapshotOf, type VmSnapshot, wrapSnapshot } from '../snapshot/snapshot.js';
 import type { VmEvent } from './events.js';
+import { type ClockGuarantees, EMULATED_CLOCKS } from './guarantees.js';
 import { type GuestKind, guestKind } from './guest-kind.js';
 import { nativeVmConfig, seedSchema, type VmOptions } from './options.js';
 import type {
@@ -75,7 +76,6 @@ export const vmMetadataUrl: unique symbol = Symbol('standstill.vmMetadataUrl');
 
 const EMULATED: GuestKind = {
   name: 'emulated',
-  haltsIn: 'microseconds',
   freeze: (vms, terms) =>
     addon.freeze(
       vms.filter((vm) => vm instanceof EmulatedVm).map((vm) => vm[nativeHandle]),
@@ -96,6 +96,8 @@ let wrap: (native: NativeVm) => EmulatedVm;
 
 /** A VM whose guest is one of the engine's programs, run by one thread of the engine. */
 export class EmulatedVm implements Vm {
+  readonly kind = 'emulated';
+  readonly clocks: ClockGuarantees = EMULATED_CLOCKS;
   readonly [nativeHandle]: NativeVm;
   readonly [guestKind] = EMULATED;
   [vmObserver]: ((event: VmEvent) => void) | undefined;

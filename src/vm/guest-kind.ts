@@ -16,8 +16,6 @@ export interface FreezeRecord extends NativeFreezeRecord {
 /** What is common to all guests that are frozen alike: the engine's own, or processes. */
 export interface GuestKind {
   readonly name: GuestKindName;
-  /** Kinds that take longer to halt are asked first, so that the others do not wait for them. */
-  readonly haltsIn: 'microseconds' | 'milliseconds';
   /** Freezes guests of this kind, or none of them and throws. */
   freeze(vms: readonly Vm[], terms: NativeFreezeOptions): FrozenGuests;
 }

@@ -10,6 +10,8 @@ import type {
   VmState,
 } from '../native/contract.js';
 import type { VmSnapshot } from '../snapshot/snapshot.js';
+import type { ClockGuarantees } from './guarantees.js';
+import type { GuestKindName } from './guest-kind.js';
 
 /** A digest of RAM: the CRC-64/NVME of the bytes read, how many those were, and each page's own CRC. */
 export type MemoryDigest = NativeDigest;
@@ -69,7 +71,7 @@ export interface PauseOptions {
 }
 
 /**
- * A virtual machine. What stands behind it, an emulated guest now, is not in this interface: a real process can too.
+ * A virtual machine. What stands behind it, an emulated guest or a real program, is not in this interface.
  *
  * `pause` and `resume` are synchronous: they take microseconds. What walks over much memory (`digest`, `check`) runs on
  * the engine's own threads and leaves the event loop free. A running VM does not keep the process alive; a pending
@@ -82,6 +84,10 @@ export interface PauseOptions {
  */
 export interface Vm extends Disposable, AsyncDisposable {
   readonly name: string;
+  /** What stands behind it. What a kind of guest cannot do answers ERR_NOT_SUPPORTED. */
+  readonly kind: GuestKindName;
+  /** What a freeze does to the clocks of a guest of this kind. */
+  readonly clocks: ClockGuarantees;
   /** The guest program. */
   readonly program: string;
   readonly ramBytes: number;

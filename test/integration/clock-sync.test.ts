@@ -28,7 +28,7 @@ async function recordOf(name: string, options: FreezeOptions = {}): Promise<Free
   return record;
 }
 
-const expectRight = (vm: { clockLagAfterNs: number; clockBracketNs: number } | undefined) =>
+const expectRight = (vm: { clockLagAfterNs: number | null; clockBracketNs: number | null } | undefined) =>
   expect(Math.abs(vm?.clockLagAfterNs ?? Number.NaN)).toBeLessThanOrEqual((vm?.clockBracketNs ?? 0) + RESOLUTION_NS);
 
 describe('in one freeze', () => {

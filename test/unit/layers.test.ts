@@ -73,7 +73,7 @@ const LIBRARY = {
   dashboard: ['fleet', 'host', 'maintenance', 'process', 'scheduled-events', 'vm', 'base'],
   host: ['maintenance', 'process', 'scheduled-events', 'components', 'vm', 'snapshot', 'native', 'base'],
   'scheduled-events': ['base'],
-  maintenance: ['components', 'vm', 'snapshot', 'native', 'base'],
+  maintenance: ['components', 'process', 'vm', 'snapshot', 'native', 'base'],
   components: ['native', 'base'],
   process: ['vm', 'snapshot', 'native', 'base'],
   vm: ['snapshot', 'native', 'base'],

@@ -1,10 +1,14 @@
 import type { MaintenanceReport, VmReport } from '../../src/maintenance/report.js';
+import { EMULATED_CLOCKS } from '../../src/vm/guarantees.js';
 
 /** One VM's part of a report in which all is well. */
 export const vmReportOf = (changes: Partial<VmReport> = {}): VmReport => ({
   name: 'vm-1',
+  kind: 'emulated',
   program: 'ticker',
   ramBytes: 1024 ** 2,
+  proof: 'full',
+  clocks: EMULATED_CLOCKS,
   wasRunning: true,
   memory: 'preserved',
   digestBefore: '0123456789abcdef',
@@ -12,10 +16,13 @@ export const vmReportOf = (changes: Partial<VmReport> = {}): VmReport => ({
   bytesRead: 1024 ** 2,
   bytesReadInFreeze: 2 * 1024 ** 2,
   changedPages: null,
+  difference: null,
+  unprovenReason: null,
   stepsBefore: 10,
   stepsAfter: 10,
   invariantsOk: true,
   violation: null,
+  problem: null,
   blackoutNs: 1000,
   phases: { requestNs: 10, haltNs: 10, digestNs: 400, patchNs: 540, resumeNs: 50, syncNs: 20 },
   requestedAfterNs: 0,
@@ -27,6 +34,7 @@ export const vmReportOf = (changes: Partial<VmReport> = {}): VmReport => ({
   syncedBy: 'step',
   resumedBy: 'caller',
   ticker: null,
+  process: null,
   ...changes,
 });
 

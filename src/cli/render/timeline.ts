@@ -1,5 +1,4 @@
 import { formatNs } from '../../base/units.js';
-import type { Proof } from '../../maintenance/proof.js';
 import type { MaintenanceReport, PatchReport, VmReport } from '../../maintenance/report.js';
 import type { Style, Terminal } from '../terminal.js';
 
@@ -30,7 +29,7 @@ export function renderTimeline(report: MaintenanceReport, { style, columns }: Te
   return [
     `${style.bold('Timeline')}  ${legend(style)}`,
     row('', style.dim(axis(endNs, barColumns))),
-    ...report.vms.map((vm) => row(vm.name, paint(segmentsOf(vm, report.proof, endNs), endNs, barColumns, style))),
+    ...report.vms.map((vm) => row(vm.name, paint(segmentsOf(vm, endNs), endNs, barColumns, style))),
     ...ran.map((patch) => row(patch.name, patchBar(patch, endNs, barColumns, style))),
   ].join('\n');
 }
@@ -45,11 +44,11 @@ function axisEndNs({ vms }: MaintenanceReport): number {
  * A VM's row. The report has the digests' time in one figure: where both are in the freeze they read the same bytes, so
  * that each is drawn as half; a deferred proof's closing one is behind the running guest.
  */
-export function segmentsOf(vm: VmReport, proof: Proof, endNs: number): Segment[] {
+export function segmentsOf(vm: VmReport, endNs: number): Segment[] {
   if (!vm.wasRunning) return [];
   const { requestNs, haltNs, digestNs, patchNs, resumeNs } = vm.phases;
-  const hasDigests = proof !== 'none';
-  const opening = vm.digestAfter === null || proof === 'deferred' ? digestNs : digestNs / 2;
+  const hasDigests = vm.proof !== 'none';
+  const opening = vm.digestAfter === null || vm.proof === 'deferred' ? digestNs : digestNs / 2;
   const lengths: [Part, number][] = [
     ['running', vm.requestedAfterNs + requestNs],
     ['halt', haltNs],

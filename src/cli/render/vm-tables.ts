@@ -33,7 +33,7 @@ const timeColumns = (style: Style): Column<VmReport>[] => [
 const memoryColumns = (style: Style): Column<VmReport>[] => [
   { head: 'VM', align: 'left', cell: (vm) => vm.name },
   { head: 'RAM', align: 'right', cell: (vm) => formatBytes(vm.ramBytes) },
-  { head: 'steps', align: 'right', cell: (vm) => vm.stepsBefore.toLocaleString('en') },
+  { head: 'steps', align: 'right', cell: steps },
   { head: 'digest at halt = at release', align: 'left', cell: digests },
   { head: 'memory', align: 'left', cell: (vm) => memory(vm, style) },
   { head: 'invariants', align: 'left', cell: (vm) => invariants(vm, style) },
@@ -47,11 +47,19 @@ function renderParagraph(vm: VmReport, style: Style): string {
     `  pause ${formatNs(requestNs)}, blackout ${style.bold(formatNs(vm.blackoutNs))}`,
     `  = ${parts}`,
     `  digest ${digests(vm)}`,
-    `  steps ${vm.stepsBefore.toLocaleString('en')}, clock lag ${clockLag(vm)}`,
+    `  steps ${steps(vm)}, clock lag ${clockLag(vm)}`,
   ].join('\n');
 }
 
-const clockLag = (vm: VmReport): string => `${formatNs(vm.clockLagBeforeNs)} → ${formatNs(vm.clockLagAfterNs)}`;
+/** What a kind of guest does not have. */
+const NONE = '–';
+
+const steps = ({ stepsBefore }: VmReport): string => stepsBefore?.toLocaleString('en') ?? NONE;
+
+const clockLag = ({ clockLagBeforeNs, clockLagAfterNs }: VmReport): string =>
+  clockLagBeforeNs === null || clockLagAfterNs === null
+    ? NONE
+    : `${formatNs(clockLagBeforeNs)} → ${formatNs(clockLagAfterNs)}`;
 
 function digests({ digestBefore, digestAfter }: VmReport): string {
   const sign = digestBefore === null || digestAfter === null ? ' ' : digestBefore === digestAfter ? '=' : '≠';

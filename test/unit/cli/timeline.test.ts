@@ -6,7 +6,7 @@ import { reportOf, vmReportOf } from '../report-fixture.js';
 const plain = (columns: number) => ({ ...terminalOf(process.stdout, false), columns });
 
 it('splits a row into parts that follow each other', () => {
-  const segments = segmentsOf(vmReportOf(), 'full', 1100);
+  const segments = segmentsOf(vmReportOf(), 1100);
   expect(segments.map(({ part }) => part)).toEqual([
     'running',
     'halt',
@@ -23,7 +23,7 @@ it('splits a row into parts that follow each other', () => {
 });
 
 it('draws nothing for a VM that stood still', () => {
-  expect(segmentsOf(vmReportOf({ wasRunning: false }), 'full', 100)).toEqual([]);
+  expect(segmentsOf(vmReportOf({ wasRunning: false }), 100)).toEqual([]);
 });
 
 describe.each([40, 60, 80, 100, 200])('at %d columns', (columns) => {

@@ -17,6 +17,12 @@ describe.each([60, 80, 100, 160])('at %d columns', (columns) => {
   });
 });
 
+it.each([60, 100])('at %d columns shows what a process does not have as such', (columns) => {
+  const nothing = { stepsBefore: null, stepsAfter: null, clockLagBeforeNs: null, clockLagAfterNs: null };
+  const text = renderVms([vmReportOf({ name: 'redis', kind: 'process', ...nothing })], { style, columns });
+  expect(text).toMatch(columns < 98 ? /steps –, clock lag –$/ : /redis .* –\n/);
+});
+
 it('sets unequal digests apart', () => {
   const text = renderVms([vmReportOf({ memory: 'changed', digestAfter: 'ffffffffffffffff' })], { style, columns: 100 });
   expect(text).toContain('0123456789abcdef ≠ ffffffffffffffff');

@@ -18,6 +18,8 @@ describe('compareDigests', () => {
       bytesRead: 8192,
       bytesReadInFreeze: 16_384,
       changedPages: null,
+      difference: null,
+      unprovenReason: null,
     });
   });
 

@@ -10,6 +10,8 @@ it('finds nothing wrong with a good report', () => {
 
 it.each([
   [{ memory: 'unproven' }, 'vm-1: memory is unproven'],
+  [{ memory: 'unproven', unprovenReason: 'why' }, 'vm-1: memory is unproven: why'],
+  [{ problem: 'its process exited with 1' }, 'vm-1: its process exited with 1'],
   [{ stepsAfter: 12 }, 'vm-1: took 2 steps while frozen'],
   [{ invariantsOk: false, violation: 'lost item' }, 'vm-1: guest invariant violated: lost item'],
   [

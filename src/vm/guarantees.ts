@@ -11,10 +11,25 @@ export interface ClockGuarantees {
   readonly summary: string;
 }
 
+const ALL: readonly ClockGuarantee[] = [
+  'monotonic-stands-still',
+  'wall-lags-until-synchronised',
+  'timers-do-not-expire',
+];
+
+/** The clock of an emulated guest is the engine's to stop. */
+export const EMULATED_CLOCKS: ClockGuarantees = {
+  holds: ALL,
+  doesNotHold: [],
+  summary:
+    'Monotonic time stands still during the freeze, and no timer expires; wall time lags by the freeze until it is ' +
+    'synchronised after the resume.',
+};
+
 /** A frozen process shares the clocks of its host, which nobody stops. */
 export const PROCESS_CLOCKS: ClockGuarantees = {
   holds: [],
-  doesNotHold: ['monotonic-stands-still', 'wall-lags-until-synchronised', 'timers-do-not-expire'],
+  doesNotHold: ALL,
   summary:
     'The guest is a process of this host and reads its clocks: monotonic and wall time advance during the freeze, and ' +
     'timers that come due fire at the resume. In a VM, monotonic time stands still.',

@@ -7,6 +7,18 @@ import { RUN_RECORD_SCHEMA_VERSION, type RunRecord } from './record.js';
 const problems = listOf(text, 'texts');
 const failure = z.looseObject({ code: text.nullable(), message: text });
 
+const PROOFS = ['deferred', 'full', 'sampled', 'none'] as const;
+const freezerSchema = z.looseObject({ kind: text, why: text });
+const linesSchema = listOf(z.looseObject({ text }), 'lines');
+/** What changed in the memory of a process. */
+const differenceSchema = z.looseObject({
+  change: text,
+  pid: count,
+  address: text.nullable(),
+  pagesChanged: count,
+  detail: text,
+});
+
 const phasesSchema = z.looseObject({
   requestNs: finite,
   haltNs: finite,
@@ -18,8 +30,11 @@ const phasesSchema = z.looseObject({
 
 const vmSchema = z.looseObject({
   name: text,
+  kind: z.enum(['emulated', 'process']),
   program: text,
   ramBytes: count,
+  proof: z.enum(PROOFS),
+  clocks: z.looseObject({ holds: listOf(text, 'guarantees'), summary: text }),
   wasRunning: flag,
   memory: z.enum(['preserved', 'changed', 'unproven', 'lost']),
   digestBefore: text.nullable(),
@@ -27,22 +42,36 @@ const vmSchema = z.looseObject({
   bytesRead: count,
   bytesReadInFreeze: count,
   changedPages: z.looseObject({ count, firstPage: count, firstGpa: count }).nullable(),
-  stepsBefore: finite,
-  stepsAfter: finite,
+  difference: differenceSchema.nullable(),
+  unprovenReason: text.nullable(),
+  stepsBefore: finite.nullable(),
+  stepsAfter: finite.nullable(),
   invariantsOk: flag.nullable(),
   violation: text.nullable(),
+  problem: text.nullable(),
   blackoutNs: finite,
   phases: phasesSchema,
   requestedAfterNs: finite,
-  clockLagBeforeNs: finite,
-  clockLagAfterNs: finite,
-  clockBracketNs: finite,
+  clockLagBeforeNs: finite.nullable(),
+  clockLagAfterNs: finite.nullable(),
+  clockBracketNs: finite.nullable(),
   clockOff: flag,
   rebooted: flag,
-  syncedBy: text,
+  syncedBy: text.nullable(),
   resumedBy: text.nullable(),
   ticker: z
     .looseObject({ guestGapMaxNs: finite, trueGapMaxNs: finite, wallJumpMaxNs: finite, exact: flag.nullable() })
+    .nullable(),
+  process: z
+    .looseObject({
+      freezer: freezerSchema,
+      pid: count,
+      processes: count,
+      threads: count,
+      restarts: count,
+      ending: z.looseObject({ exitCode: finite.nullable(), signal: text.nullable() }).nullable(),
+      log: linesSchema,
+    })
     .nullable(),
 });
 
@@ -55,7 +84,7 @@ const maintenanceSchema = z.looseObject({
   budgetMs: finite,
   budgetKept: flag,
   resumedBy: text,
-  proof: z.enum(['deferred', 'full', 'sampled', 'none']),
+  proof: z.enum(PROOFS),
   vms: listOf(vmSchema, 'VMs'),
   patches: listOf(
     z.looseObject({
@@ -100,7 +129,7 @@ const processSchema = z.looseObject({
   problems,
   vm: text,
   program: text,
-  freezer: z.looseObject({ kind: text, why: text }),
+  freezer: freezerSchema,
   clocks: z.looseObject({ summary: text }),
   budgetMs: finite,
   freezes: listOf(
@@ -110,16 +139,14 @@ const processSchema = z.looseObject({
       resumeNs: finite,
       resumedBy: text.nullable(),
       memory: z.enum(['preserved', 'changed', 'unproven']),
-      difference: z
-        .looseObject({ change: text, pid: count, address: text.nullable(), pagesChanged: count, detail: text })
-        .nullable(),
+      difference: differenceSchema.nullable(),
       bytesRead: count,
       digestAtHaltNs: finite,
       digestAtReleaseNs: finite,
     }),
     'freezes',
   ),
-  log: listOf(z.looseObject({ text }), 'lines'),
+  log: linesSchema,
 });
 
 const answersSchema = z.looseObject({

@@ -92,7 +92,7 @@ export { definePatch, type PatchContext, type PatchModule, type PatchProgress } 
 export type { PatchSpec, RollbackSpec } from './maintenance/patch-source.js';
 export type { Phases } from './maintenance/phases.js';
 export type { PatchPlan, PatchRefusal, PlannedMaintenance, RefusalReason } from './maintenance/plan.js';
-export type { ChangedPages, MemoryProof, MemoryVerdict, Proof } from './maintenance/proof.js';
+export type { ChangedBytes, ChangedPages, MemoryProof, MemoryVerdict, Proof } from './maintenance/proof.js';
 export {
   type MaintenanceReport,
   type PatchReport,

@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { onAbort } from '../base/abort.js';
-import { StandstillError, show } from '../base/errors.js';
+import { StandstillError, show, unexpected } from '../base/errors.js';
 import { parseOptions } from '../base/options.js';
 import type { ComponentStore } from '../components/store.js';
 import { MaintainedEmulated } from '../maintenance/emulated-guest.js';
@@ -109,6 +109,14 @@ export class HostMaintenance {
   #planOf(options: MaintenanceOptions, control?: MaintenanceControl): MaintenancePlan {
     const { vms, journal, components, trustedKeys, notifier } = this.#means;
     const parsed = parseOptions(this.#schema, options, 'a maintenance');
+    if (parsed.keepBytes && (parsed.proof === 'deferred' || parsed.proof === 'none')) {
+      throw unexpected(
+        'ERR_INVALID_OPTION',
+        "'full' or 'sampled' with keepBytes",
+        "'proof' of a maintenance",
+        parsed.proof,
+      );
+    }
     // Of a host without VMs, no VM is frozen; it is patched all the same.
     const targets = parsed.vms === undefined ? vms.open() : vms.chosen(parsed.vms, 'a maintenance');
     assertFaults(parsed.faults, targets);
@@ -121,14 +129,15 @@ export class HostMaintenance {
         control?.onEvent(event);
         parsed.onEvent?.(event);
       },
-      targets: targets.map((vm) => this.#guestOf(vm)),
+      targets: targets.map((vm) => this.guestOf(vm)),
       context: { store: components, trustedKeys, budgetMs, allowReboot, vms: pins },
       journal: (cause, records) => journal.impactEnded(cause, records),
       notifier: parsed.notifier ?? notifier,
     };
   }
 
-  #guestOf(vm: HostVm): MaintainedGuest {
+  /** What is asked of a VM over one freeze. */
+  guestOf(vm: HostVm): MaintainedGuest {
     if (vm instanceof EmulatedVm) return new MaintainedEmulated(vm, () => this.#bootSnapshotOf(vm));
     return new MaintainedProcess(vm);
   }

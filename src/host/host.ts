@@ -259,10 +259,11 @@ export class Host implements Disposable, AsyncDisposable {
     options: WhileFrozenOptions = {},
   ): Promise<FreezeReport> {
     this.#vms.assertOpen();
-    const { proof, ...settings } = parseOptions(whileFrozenSchema, options, 'whileFrozen');
+    const { proof, keepBytes, ...settings } = parseOptions(whileFrozenSchema, options, 'whileFrozen');
     const targets = this.#vms.chosen('name' in vms ? [vms] : vms, 'whileFrozen');
     const scope = this.#freeze(targets, settings);
-    return await whileFrozen({ scope, vms: targets, proof, budgetMs: settings.budgetMs }, act);
+    const guests = targets.map((vm) => this.#maintenance.guestOf(vm));
+    return await whileFrozen({ scope, guests, proof, keepBytes, budgetMs: settings.budgetMs }, act);
   }
 
   #freeze(targets: readonly HostVm[], settings: ParsedFreezeSettings): FreezeScope {
@@ -272,9 +273,9 @@ export class Host implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Freezes VMs of any kind, patches the host behind them, resumes them within the budget, synchronises their clocks and reports
-   * what happened to them. What is returned is the promise of the report, by which the maintenance can be followed and
-   * aborted too. What goes wrong with a patch or with memory is in the report. It rejects where the operation
+   * Freezes VMs of any kind, patches the host behind them, resumes them within the budget, synchronises their clocks and
+   * reports what happened to them. What is returned is the promise of the report, by which the maintenance can be
+   * followed and aborted too. What goes wrong with a patch or with memory is in the report. It rejects where the operation
    * was not done: ERR_INVALID_OPTION, ERR_UNKNOWN_OPTION, ERR_MAINTENANCE_ACTIVE, ERR_HOST_CLOSED,
    * ERR_PATCH_NOT_FOUND, ERR_PATCH_INVALID and ERR_PATCH_ABANDONED (no slot left) before the freeze, ERR_PATCH_REFUSED
    * and what else keeps a patch from qualifying, ERR_BUNDLE_DIGEST and ERR_STORE_IO from staging, ERR_HOOK_FAILED and

@@ -1,27 +1,32 @@
 import { z } from 'zod';
 import { monotonicNs } from '../base/clock.js';
 import { withinMs } from '../base/deadline.js';
-import { isStandstillError, StandstillError } from '../base/errors.js';
+import { StandstillError } from '../base/errors.js';
 import { throwAll, type Undo, UndoStack } from '../base/undo.js';
 import { NS_PER_MS } from '../base/units.js';
 import type { FreezeRecord, FreezeScope, FreezeSettings } from '../maintenance/freeze-scope.js';
 import { freezeFields } from '../maintenance/freeze-scope.js';
-import { allHaltedAt, blackoutOf, type Cuts, type Phases, phasesOf, untilNow } from '../maintenance/phases.js';
-import { compareDigests, type MemoryProof, UNPROVEN } from '../maintenance/proof.js';
-import type { ResumedBy, SyncMode } from '../native/contract.js';
-import type { ProcessMemoryImage } from '../process/memory-image.js';
-import { ProcessVm } from '../process/process-vm.js';
-import type { MemoryDigest } from '../vm/vm.js';
-import type { HostVm } from './host-vms.js';
+import type { MaintainedGuest, Measured } from '../maintenance/guest.js';
+import { allHaltedAt, blackoutOf, type Phases, phasesOf, untilNow } from '../maintenance/phases.js';
+import type { MemoryProof } from '../maintenance/proof.js';
+import { Provers } from '../maintenance/prover.js';
+import type { ResumedBy } from '../native/contract.js';
+import type { Vm } from '../vm/vm.js';
 
 export const whileFrozenSchema = z.strictObject({
   ...freezeFields,
   proof: z.enum(['full', 'none'], "'full' or 'none'").default('full'),
+  keepBytes: z.boolean('true or false').default(true),
 });
 
 export interface WhileFrozenOptions extends FreezeSettings {
   /** Read all memory at the halt and again before the release, inside the freeze. Default 'full'; or 'none'. */
   proof?: 'full' | 'none' | undefined;
+  /**
+   * Keep the memory of emulated guests as it was at the halt, so that what changed is shown by its bytes: a snapshot, under
+   * the host's cap; where there is no room for it, the proof goes without. Default true.
+   */
+  keepBytes?: boolean | undefined;
 }
 
 /** What the callback of `whileFrozen` gets. */
@@ -32,10 +37,10 @@ export interface FrozenWatch {
   defer(undo: Undo): void;
 }
 
-/** What a freeze did to one VM. Durations are nanoseconds on the monotonic clock. */
-export interface FrozenVmReport extends MemoryProof {
+/** What a freeze did to one VM. Durations are nanoseconds on the monotonic clock. Steps and clock: null for a process. */
+export interface FrozenVmReport extends MemoryProof, Measured {
   name: string;
-  kind: FreezeRecord['kind'];
+  kind: Vm['kind'];
   program: string;
   /** False for a VM that stood still before and was left so. */
   wasRunning: boolean;
@@ -43,12 +48,6 @@ export interface FrozenVmReport extends MemoryProof {
   blackoutNs: number;
   /** The callback has its time in `patchNs`. */
   phases: Phases;
-  /** Steps and clock: null for a process. */
-  stepsBefore: number | null;
-  stepsAfter: number | null;
-  clockLagBeforeNs: number | null;
-  clockLagAfterNs: number | null;
-  syncedBy: SyncMode | null;
   resumedBy: ResumedBy | null;
 }
 
@@ -63,35 +62,40 @@ export interface FreezeReport {
 
 interface Frozen {
   readonly scope: FreezeScope;
-  readonly vms: readonly HostVm[];
+  readonly guests: readonly MaintainedGuest[];
   readonly budgetMs: number;
   readonly proof: 'full' | 'none';
+  readonly keepBytes: boolean;
 }
 
 /** Does something while VMs of a scope stand still; whatever leaves it undoes what it deferred and releases them. */
 export async function whileFrozen(frozen: Frozen, act: (frozen: FrozenWatch) => unknown): Promise<FreezeReport> {
-  const { scope, vms, proof } = frozen;
+  const { scope, guests, proof, keepBytes } = frozen;
   using _scope = scope;
-  const looks = async () => (proof === 'none' ? [] : await Promise.all(vms.map(lookAt)));
-  const opening = await looks();
+  const terms = { proof, keepBytes, sampleShare: 1, seed: 0 };
+  const { signal } = new AbortController();
+  await using provers = new Provers(guests.map((guest) => guest.prover(terms, signal)));
+  await provers.atHalt();
   const openingDigestEndAtNs = proof === 'none' ? undefined : monotonicNs();
   await perform(frozen, act);
   const patchesEndAtNs = monotonicNs();
-  const closing = await looks();
+  await provers.atRelease();
   const closingDigestEndAtNs = monotonicNs();
   scope.release();
   await scope.settled();
   const nowNs = monotonicNs();
   const records = scope.records().map((record) => untilNow(record, nowNs));
   const cuts = { openingDigestEndAtNs, patchesEndAtNs, closingDigestEndAtNs };
+  const proofs = provers.proofs();
   return {
     budgetMs: frozen.budgetMs,
     resumedBy: records.some(({ resumedBy }) => resumedBy === 'deadline') ? 'deadline' : 'caller',
     proof,
-    vms: records.map((record, index) => ({
-      ...vmReport(record, vms[index]?.program ?? '', allHaltedAt(records), cuts),
-      ...compare(opening[index], closing[index]),
-    })),
+    vms: guests.flatMap((guest, index) => {
+      const [record, proved] = [records[index], proofs[index]];
+      if (record === undefined || proved === undefined) return [];
+      return [{ ...vmReport(guest, record, phasesOf(record, allHaltedAt(records), cuts)), ...proved.proof }];
+    }),
   };
 }
 
@@ -110,48 +114,13 @@ async function perform({ scope, budgetMs }: Frozen, act: (frozen: FrozenWatch) =
   throwAll([...failures, ...(await undos.run())]);
 }
 
-type Look = MemoryDigest | ProcessMemoryImage | undefined;
-
-/** Undefined where a guest runs again, or has ended, before it was read, or may not be read. */
-async function lookAt(vm: HostVm): Promise<Look> {
-  try {
-    return vm instanceof ProcessVm ? await vm.memoryImage() : await vm.digest();
-  } catch (error) {
-    if (!isStandstillError(error)) throw error;
-    return undefined;
-  }
-}
-
-function compare(before: Look, after: Look): MemoryProof {
-  if (before === undefined || after === undefined) return UNPROVEN;
-  if (!('info' in before) && !('info' in after)) return compareDigests(before, after);
-  if (!('info' in before) || !('info' in after)) return UNPROVEN;
-  const difference = before.compare(after);
-  const seen = compareDigests(digestOf(before), digestOf(after));
-  return { ...seen, changedPages: null, memory: difference === null ? 'preserved' : 'changed', difference };
-}
-
-const digestOf = ({ info }: ProcessMemoryImage): MemoryDigest => ({
-  value: info.digest,
-  bytesRead: info.bytesRead,
-  elapsedNs: info.elapsedNs,
-  pageCrcs: new BigUint64Array(),
+const vmReport = (guest: MaintainedGuest, record: FreezeRecord, phases: Phases) => ({
+  name: record.name,
+  kind: record.kind,
+  program: guest.vm.program,
+  wasRunning: record.wasRunning,
+  blackoutNs: blackoutOf(record),
+  phases,
+  ...guest.measured(record),
+  resumedBy: record.resumedBy,
 });
-
-function vmReport(record: FreezeRecord, program: string, allHaltedAtNs: bigint, cuts: Cuts) {
-  const isEmulated = record.kind === 'emulated';
-  return {
-    name: record.name,
-    kind: record.kind,
-    program,
-    wasRunning: record.wasRunning,
-    blackoutNs: blackoutOf(record),
-    phases: phasesOf(record, allHaltedAtNs, cuts),
-    stepsBefore: isEmulated ? record.stepsAtHalt : null,
-    stepsAfter: isEmulated ? record.stepsAtRelease : null,
-    clockLagBeforeNs: isEmulated ? record.clockLagBeforeNs : null,
-    clockLagAfterNs: isEmulated ? record.clockLagAfterNs : null,
-    syncedBy: isEmulated ? record.syncedBy : null,
-    resumedBy: record.resumedBy,
-  };
-}

@@ -3,9 +3,12 @@ import { PAGE_BYTES } from '../base/units.js';
 import { addon } from '../native/addon.js';
 import type { NativeProof, NativeProofResult } from '../native/contract.js';
 import { watched } from '../native/watched.js';
+import type { VmSnapshot } from '../snapshot/snapshot.js';
 import { type EmulatedVm, nativeHandle } from '../vm/emulated-vm.js';
 import type { MemoryDigest } from '../vm/vm.js';
 import {
+  type ChangedBytes,
+  changedBytes,
   compareDigests,
   digestOptions,
   hex64,
@@ -26,6 +29,8 @@ class InFreezeProver implements Prover {
   readonly #terms: ProofTerms;
   #opening: MemoryDigest | undefined;
   #closing: MemoryDigest | undefined;
+  #kept: VmSnapshot | undefined;
+  #bytes: ChangedBytes | null = null;
 
   constructor(vm: EmulatedVm, terms: ProofTerms) {
     this.#vm = vm;
@@ -44,19 +49,44 @@ class InFreezeProver implements Prover {
 
   async atHalt(): Promise<void> {
     this.#opening = await this.#digest();
+    if (this.#terms.keepBytes && this.#opening !== undefined) this.#kept = await this.#keep();
   }
 
   async atRelease(): Promise<void> {
     this.#closing = await this.#digest();
+    const { changedPages } = compareDigests(this.#opening, this.#closing);
+    if (changedPages !== null) this.#bytes = this.#bytesAt(changedPages.firstGpa);
   }
 
   async afterRelease(): Promise<void> {}
 
   proof(): MemoryProof {
-    return compareDigests(this.#opening, this.#closing);
+    const proof = compareDigests(this.#opening, this.#closing);
+    const { changedPages } = proof;
+    return changedPages === null ? proof : { ...proof, changedPages: { ...changedPages, bytes: this.#bytes } };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
+
+  /** Where there is no room for it, or another snapshot is being taken, the proof goes without. */
+  async #keep(): Promise<VmSnapshot | undefined> {
+    return await this.#vm.snapshot().catch((error) => {
+      const isWithout =
+        isStandstillError(error, 'ERR_BUSY') ||
+        isStandstillError(error, 'ERR_SNAPSHOT_LIMIT') ||
+        isStandstillError(error, 'ERR_OUT_OF_MEMORY');
+      return isWithout ? undefined : discardIfReleased(error);
+    });
+  }
+
+  #bytesAt(pageGpa: number): ChangedBytes | null {
+    if (this.#kept === undefined) return null;
+    try {
+      return changedBytes(pageGpa, this.#kept.read(pageGpa, PAGE_BYTES), this.#vm.read(pageGpa, PAGE_BYTES));
+    } catch (error) {
+      return discardIfReleased(error) ?? null;
+    }
+  }
 
   async #digest(): Promise<MemoryDigest | undefined> {
     if (this.how === 'none') return undefined;
@@ -112,7 +142,7 @@ class DeferredProver implements Prover {
       changedPages:
         pagesChanged === 0
           ? null
-          : { count: pagesChanged, firstPage: firstChangedPage, firstGpa: firstChangedPage * PAGE_BYTES },
+          : { count: pagesChanged, firstPage: firstChangedPage, firstGpa: firstChangedPage * PAGE_BYTES, bytes: null },
     };
   }
 

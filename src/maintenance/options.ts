@@ -42,6 +42,7 @@ export const maintenanceSchema = z.strictObject({
   patches: z.array(hostPatchSchema, 'an array of patches').default([]),
   proof: z.enum(['deferred', 'full', 'sampled', 'none'], EXPECTED_PROOF).default('deferred'),
   sampleShare: z.number(EXPECTED_SHARE).positive(EXPECTED_SHARE).max(1, EXPECTED_SHARE).default(SAMPLE_SHARE_DEFAULT),
+  keepBytes: z.boolean('true or false').default(false),
   seed: z.number(EXPECTED_SEED).int(EXPECTED_SEED).nonnegative(EXPECTED_SEED).default(0),
   check: z.boolean('true or false').default(true),
   faults: z.array(faultSchema, 'an array of faults').default([]),
@@ -86,6 +87,11 @@ export interface MaintenanceOptions extends FreezeSettings {
   proof?: Proof | undefined;
   /** Share of the pages that a sampled proof reads, above 0 up to 1. Default 0.1. */
   sampleShare?: number | undefined;
+  /**
+   * Keep memory as it was at the halt, so that the report shows what changed by its bytes. It takes a snapshot inside the
+   * freeze, and its memory; where there is no room for it, the proof goes without. For 'full' and 'sampled'. Default false.
+   */
+  keepBytes?: boolean | undefined;
   /** Chooses those pages, 0 to 2^53 − 1. Default 0. */
   seed?: number | undefined;
   /** Walk the guests' invariants after the resume; it halts each VM once more. Default true. */

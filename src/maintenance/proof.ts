@@ -22,6 +22,16 @@ export interface ChangedPages {
   /** Number and guest physical address of the first of them. */
   firstPage: number;
   firstGpa: number;
+  /** The bytes around the first difference; null where they were not kept. */
+  bytes: ChangedBytes | null;
+}
+
+/** What lies around the first byte that differs, as hexadecimal digits. */
+export interface ChangedBytes {
+  /** Guest physical address of the first byte shown. */
+  gpa: number;
+  atHalt: string;
+  atRelease: string;
 }
 
 export interface MemoryProof {
@@ -46,6 +56,8 @@ export interface ProofTerms {
   /** Of 'sampled'. */
   readonly sampleShare: number;
   readonly seed: number;
+  /** Of 'full' and 'sampled': keep memory as it was at the halt, so that what changed is shown by its bytes. */
+  readonly keepBytes: boolean;
 }
 
 export const UNPROVEN: MemoryProof = {
@@ -92,7 +104,19 @@ function comparePages(before: MemoryDigest, after: MemoryDigest): ChangedPages |
   });
   const firstPage = changed[0];
   if (firstPage === undefined) return null;
-  return { count: changed.length, firstPage, firstGpa: firstPage * PAGE_BYTES };
+  return { count: changed.length, firstPage, firstGpa: firstPage * PAGE_BYTES, bytes: null };
+}
+
+const SHOWN_ROW_BYTES = 16;
+
+/** The row in which the first byte differs and its neighbours, of one page at the halt and at the release. */
+export function changedBytes(pageGpa: number, atHalt: Uint8Array, atRelease: Uint8Array): ChangedBytes | null {
+  const first = atHalt.findIndex((byte, index) => byte !== atRelease[index]);
+  if (first === -1) return null;
+  const row = first - (first % SHOWN_ROW_BYTES);
+  const [from, to] = [Math.max(0, row - SHOWN_ROW_BYTES), row + 2 * SHOWN_ROW_BYTES];
+  const hex = (bytes: Uint8Array) => Buffer.from(bytes.subarray(from, to)).toString('hex');
+  return { gpa: pageGpa + from, atHalt: hex(atHalt), atRelease: hex(atRelease) };
 }
 
 export const hex64 = (value: bigint): string => value.toString(16).padStart(16, '0');

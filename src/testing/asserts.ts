@@ -8,7 +8,7 @@ import {
   checkResumedWithin,
   type Duration,
 } from './checks.js';
-import type { FreezeEvidence, LogEvidence } from './evidence.js';
+import type { AvailabilityEvidence, FreezeEvidence, LogEvidence } from './evidence.js';
 import { checkAvailability, checkOneDomainAtATime } from './rollout-checks.js';
 
 /**
@@ -47,7 +47,10 @@ export function assertUpdatedOneDomainAtATime(evidence: LogEvidence | RolloutRep
   assertHolds(checkOneDomainAtATime(evidence));
 }
 
-/** At every instant this share of each availability set ran: 0.8, or '80%'. */
-export function assertAvailability(evidence: LogEvidence, share: number | string): void {
+/**
+ * Of what probes found, this share of the asks of each while VMs stood still was answered well; of a log, this share of each
+ * availability set ran at every instant: 0.8, or '80%'.
+ */
+export function assertAvailability(evidence: LogEvidence | AvailabilityEvidence, share: number | string): void {
   assertHolds(checkAvailability(evidence, share));
 }

@@ -47,10 +47,8 @@ export function checkMemoryPreserved(evidence: FreezeEvidence): Check {
 
 export function checkResumedWithin(evidence: FreezeEvidence, within: Duration): Check {
   const limitNs = durationNsOf(within, 'resumed within');
-  const vms = impacted(
-    standstillsOf(evidence, 'an assertion on the time to resume'),
-    'an assertion on the time to resume',
-  );
+  const assertion = 'an assertion on the time to resume';
+  const vms = impacted(standstillsOf(evidence, assertion, 'log'), assertion);
   const isLate = ({ blackoutNs }: Standstill) => blackoutNs === null || blackoutNs > limitNs;
   const late = vms.filter(isLate);
   const shown = late.length > 0 ? late : vms;

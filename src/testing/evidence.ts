@@ -8,11 +8,13 @@ import type {
   FrozenVmReport,
   HostEvent,
   MaintenanceReport,
+  ProbeSummary,
   ProcessFreeze,
   ProcessFreezeReport,
   ProcessRunReport,
   ResumedBy,
   RolloutReport,
+  RunRecord,
   TickerImpact,
   VmReport,
 } from '../index.js';
@@ -27,6 +29,9 @@ export type LogEvidence =
   | readonly LogEntry<FleetEvent>[]
   | { readonly log: EventLog<FleetEvent> | EventLog<HostEvent> };
 
+/** What tells how a service answered: what probes found, or a run with probes. */
+export type AvailabilityEvidence = ProbeSummary | readonly ProbeSummary[] | RunRecord;
+
 /** What tells how VMs stood still: a report, the records of a freeze or the freeze itself, a log; or several of them. */
 export type FreezeEvidence =
   | MaintenanceReport
@@ -37,6 +42,7 @@ export type FreezeEvidence =
   | ProcessRunReport
   | ProcessFreezeReport
   | RolloutReport
+  | RunRecord
   | LogEvidence
   | readonly FreezeEvidence[];
 
@@ -63,21 +69,42 @@ export interface Standstill {
 }
 
 const EXPECTED =
-  'a MaintenanceReport, a FreezeReport, FreezeRecords, a freeze, a ProcessRunReport, a RolloutReport, an event log, or an array of them';
+  'a MaintenanceReport, a FreezeReport, FreezeRecords, a freeze, a ProcessRunReport, a RolloutReport, a RunRecord, an event log, or an array of them';
 
-/** Throws ERR_INVALID_OPTION for anything else, naming the assertion. */
-export function standstillsOf(evidence: FreezeEvidence, assertion: string): Standstill[] {
+/**
+ * Throws ERR_INVALID_OPTION for anything else, naming the assertion. The record of a run has both reports and a log: the
+ * log tells of every freeze, and the reports more of each.
+ */
+export function standstillsOf(
+  evidence: FreezeEvidence,
+  assertion: string,
+  prefers: 'reports' | 'log' = 'reports',
+): Standstill[] {
+  if (isRunRecord(evidence)) {
+    const { maintenances, processes, log: entries } = evidence;
+    const own = prefers === 'log' ? impactsOf(entries) : maintenances.flatMap(({ report }) => report.vms.map(ofVm));
+    return [...own, ...processes.flatMap(ofProcessRun)];
+  }
   const log = entriesOf(evidence);
   if (log !== undefined) return impactsOf(log);
-  if (Array.isArray(evidence)) return evidence.flatMap((each: FreezeEvidence) => standstillsOf(each, assertion));
+  if (Array.isArray(evidence))
+    return evidence.flatMap((each: FreezeEvidence) => standstillsOf(each, assertion, prefers));
   if (isMaintenanceReport(evidence)) return evidence.vms.map(ofVm);
-  if (isFreezeReport(evidence)) return evidence.vms.map(ofFrozenVm);
+  if (isFreezeReport(evidence)) return evidence.vms.map(ofVm);
   if (isRolloutReport(evidence)) return evidence.vms.flatMap(ofRolloutVm);
-  if (isProcessRun(evidence)) return evidence.freezes.map((freeze) => ofProcessFreeze(freeze, evidence.vm));
+  if (isProcessRun(evidence)) return ofProcessRun(evidence);
   if (isProcessFreeze(evidence)) return [ofProcessFreeze(evidence, 'the guest')];
   if (isFreeze(evidence)) return evidence.records().map(ofRecord);
   if (isRecord(evidence)) return [ofRecord(evidence)];
   throw unexpected('ERR_INVALID_OPTION', EXPECTED, assertion, evidence);
+}
+
+/** What probes found; undefined for what has none. */
+export function probesOf(evidence: unknown): readonly ProbeSummary[] | undefined {
+  if (isRunRecord(evidence)) return evidence.probes.length === 0 ? undefined : evidence.probes;
+  if (has(evidence, 'during') && has(evidence, 'longestOutageNs')) return [evidence as unknown as ProbeSummary];
+  const isSummaries = Array.isArray(evidence) && has(evidence[0], 'longestOutageNs');
+  return isSummaries ? evidence : undefined;
 }
 
 /** The entries of what is a log or has one; undefined for anything else. */
@@ -91,6 +118,7 @@ export function entriesOf(evidence: unknown): readonly LogEntry<FleetEvent>[] | 
 const has = <Key extends string>(value: unknown, key: Key): value is Record<Key, unknown> =>
   typeof value === 'object' && value !== null && key in value;
 
+const isRunRecord = (value: unknown): value is RunRecord => has(value, 'maintenances') && has(value, 'expectations');
 const isMaintenanceReport = (value: unknown): value is MaintenanceReport => has(value, 'patches') && has(value, 'vms');
 const isFreezeReport = (value: unknown): value is FreezeReport =>
   has(value, 'budgetMs') && has(value, 'vms') && !has(value, 'patches');
@@ -105,15 +133,11 @@ const isRecord = (value: unknown): value is FreezeRecord => has(value, 'haltedAt
 
 const UNKNOWN = { phases: null, memory: null, steps: null, clockLagNs: null, ticker: null } as const;
 
-function ofVm(vm: VmReport): Standstill {
-  return { ...ofFrozenVm(vm), clockLagNs: vm.rebooted ? null : vm.clockLagAfterNs, ticker: vm.ticker };
-}
-
-function ofFrozenVm(vm: FrozenVmReport | VmReport): Standstill {
-  const { stepsBefore: atHalt, stepsAfter: atRelease } = vm;
+function ofVm(vm: VmReport | FrozenVmReport): Standstill {
+  const { name, stepsBefore: atHalt, stepsAfter: atRelease } = vm;
+  const isRebooted = 'rebooted' in vm && vm.rebooted;
   return {
-    ...UNKNOWN,
-    vm: vm.name,
+    vm: name,
     kind: vm.kind,
     wasRunning: vm.wasRunning,
     blackoutNs: vm.blackoutNs,
@@ -121,7 +145,8 @@ function ofFrozenVm(vm: FrozenVmReport | VmReport): Standstill {
     phases: vm.phases,
     memory: memoryOfVm(vm),
     steps: atHalt === null || atRelease === null ? null : { atHalt, atRelease },
-    clockLagNs: vm.clockLagAfterNs,
+    clockLagNs: isRebooted ? null : vm.clockLagAfterNs,
+    ticker: 'ticker' in vm ? vm.ticker : null,
   };
 }
 
@@ -144,6 +169,9 @@ function ofRecord(record: FreezeRecord): Standstill {
   };
 }
 
+const ofProcessRun = ({ freezes, vm }: ProcessRunReport): Standstill[] =>
+  freezes.map((freeze) => ofProcessFreeze(freeze, vm));
+
 function ofProcessFreeze(freeze: ProcessFreezeReport, vm: string): Standstill {
   const { digestAtHaltNs, digestAtReleaseNs } = freeze;
   return {
@@ -162,7 +190,7 @@ function ofProcessFreeze(freeze: ProcessFreezeReport, vm: string): Standstill {
 const ofRolloutVm = ({ vm, blackoutNs }: RolloutReport['vms'][number]): Standstill[] =>
   blackoutNs === null ? [] : [{ ...UNKNOWN, vm, kind: 'unknown', wasRunning: true, blackoutNs, resumedBy: null }];
 
-function impactsOf(entries: readonly LogEntry<FleetEvent>[]): Standstill[] {
+function impactsOf(entries: RunRecord['log']): Standstill[] {
   return entries.flatMap((entry) => {
     if (entry.type !== 'impact-end') return [];
     const { vm, haltedAtNs, releasedAtNs, resumedAtNs, resumedBy } = entry;

@@ -10,5 +10,5 @@ export {
   assertUpdatedOneDomainAtATime,
 } from './asserts.js';
 export type { Duration } from './checks.js';
-export type { FreezeEvidence, LogEvidence } from './evidence.js';
+export type { AvailabilityEvidence, FreezeEvidence, LogEvidence } from './evidence.js';
 export { type MatcherResult, standstillMatchers } from './matchers.js';

@@ -8,7 +8,7 @@ import {
   checkResumedWithin,
   type Duration,
 } from './checks.js';
-import type { FreezeEvidence, LogEvidence } from './evidence.js';
+import type { AvailabilityEvidence, FreezeEvidence, LogEvidence } from './evidence.js';
 import { checkAvailability, checkOneDomainAtATime } from './rollout-checks.js';
 
 /** What vitest and Jest give a matcher as `this`. */
@@ -41,7 +41,11 @@ export const standstillMatchers = {
   toHaveUpdatedOneDomainAtATime(this: MatcherState, received: LogEvidence | RolloutReport): MatcherResult {
     return result(this, checkOneDomainAtATime(received));
   },
-  toHaveAvailability(this: MatcherState, received: LogEvidence, share: number | string): MatcherResult {
+  toHaveAvailability(
+    this: MatcherState,
+    received: LogEvidence | AvailabilityEvidence,
+    share: number | string,
+  ): MatcherResult {
     return result(this, checkAvailability(received, share));
   },
 };

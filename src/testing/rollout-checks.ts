@@ -1,9 +1,15 @@
 import { unexpected } from '../base/errors.js';
 import type { LogEntry } from '../base/event-log.js';
 import { formatNs } from '../base/units.js';
-import { checkRollout, type FleetEvent, type RolloutReport, type RolloutViolation } from '../index.js';
-import { type Check, nothingToAssert } from './check.js';
-import { entriesOf, isRolloutReport, type LogEvidence } from './evidence.js';
+import {
+  checkRollout,
+  type FleetEvent,
+  type ProbeSummary,
+  type RolloutReport,
+  type RolloutViolation,
+} from '../index.js';
+import { type Check, nothingToAssert, type Outcome, overall } from './check.js';
+import { type AvailabilityEvidence, entriesOf, isRolloutReport, type LogEvidence, probesOf } from './evidence.js';
 
 const ONE = {
   expected: 'one update domain of a set at most to stand still at a time',
@@ -28,15 +34,56 @@ export function checkOneDomainAtATime(evidence: LogEvidence | RolloutReport): Ch
   };
 }
 
-/** That this share of each availability set ran at every instant. */
-export function checkAvailability(evidence: LogEvidence, share: number | string): Check {
-  const assertion = 'an assertion on availability';
-  const runningShareMin = shareOf(share);
-  const checked = checkRollout(entriesFor(evidence, assertion), { runningShareMin });
-  if (checked.impacts === 0)
-    throw nothingToAssert(`the impact on a VM of an availability set for ${assertion} but received none`);
+/**
+ * Of what probes found: that this share of what each asked while VMs stood still was answered well. Of a log: that this
+ * share of each availability set ran at every instant.
+ */
+export function checkAvailability(evidence: LogEvidence | AvailabilityEvidence, share: number | string): Check {
+  const least = shareOf(share);
+  const probes = probesOf(evidence);
+  return probes === undefined ? ofSets(evidence, least) : ofProbes(probes, least);
+}
+
+const AVAILABILITY = 'an assertion on availability';
+const percentOf = (share: number): string => `${Number((share * 100).toFixed(2))} %`;
+
+function ofProbes(probes: readonly ProbeSummary[], least: number): Check {
+  const outcomeOf = ({ during: { okShare } }: ProbeSummary): Outcome => {
+    if (okShare === null) return 'undecided';
+    return okShare >= least ? 'holds' : 'fails';
+  };
+  const outcome = overall(probes.map(outcomeOf));
+  const shown = outcome === 'holds' ? probes : probes.filter((probe) => outcomeOf(probe) === outcome);
+  const names = shown.map(({ name }) => name).join(', ');
+  const observed = {
+    holds: `of ${names} so many were`,
+    fails: `of ${names} fewer were`,
+    undecided: `${names} asked nothing then`,
+  }[outcome];
+  return {
+    outcome,
+    expected: `${percentOf(least)} of the asks while VMs stood still to be answered well`,
+    contrary: `less than ${percentOf(least)} of the asks while VMs stood still to be answered well`,
+    observed,
+    lines: shown.flatMap(describeProbe),
+  };
+}
+
+function describeProbe({ name, target, before, during, after, longestOutageNs }: ProbeSummary): string[] {
+  const answers = Object.entries({ before, during, after }).map(
+    ([phase, { ok, asked }]) => `${phase} ${ok} of ${asked}`,
+  );
+  const outage = longestOutageNs === null ? '' : `; the longest outage ${formatNs(longestOutageNs)}`;
+  return [`${name} (${target})`, `  ${answers.join(' · ')}${outage}`];
+}
+
+function ofSets(evidence: unknown, runningShareMin: number): Check {
+  const checked = checkRollout(entriesFor(evidence, AVAILABILITY), { runningShareMin });
+  if (checked.impacts === 0) {
+    throw nothingToAssert(`the impact on a VM of an availability set for ${AVAILABILITY} but received none`);
+  }
   const violations = checked.violations.filter(({ kind }) => kind === 'too-few-running');
-  const percent = `${Number((runningShareMin * 100).toFixed(2))} %`;
+  const percent = percentOf(runningShareMin);
   return {
     outcome: violations.length === 0 ? 'holds' : 'fails',
     expected: `${percent} of the VMs of each availability set to run at every instant`,
@@ -47,7 +94,7 @@ export function checkAvailability(evidence: LogEvidence, share: number | string)
   };
 }
 
-function entriesFor(evidence: LogEvidence, assertion: string): readonly LogEntry<FleetEvent>[] {
+function entriesFor(evidence: unknown, assertion: string): readonly LogEntry<FleetEvent>[] {
   const entries = entriesOf(evidence);
   if (entries !== undefined) return entries;
   throw unexpected('ERR_INVALID_OPTION', 'a RolloutReport, a Fleet or its event log', assertion, evidence);

@@ -20,7 +20,7 @@ export interface StandstillMatchers<R = unknown> {
   toHaveLostNoSteps(): R;
   /** Never did two update domains of an availability set stand still at once. */
   toHaveUpdatedOneDomainAtATime(): R;
-  /** At every instant this share of each availability set ran: 0.8, or '80%'. */
+  /** Of probes, this share of the asks while VMs stood still was answered well; of a log, this share of each set always ran. */
   toHaveAvailability(share: number | string): R;
 }
 

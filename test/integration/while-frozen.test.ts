@@ -30,12 +30,33 @@ describe('whileFrozen', () => {
 
   it('shows memory that changed, and that a bit flipped back did not', async () => {
     const flipped = await host.whileFrozen(vm, () => vm.flipBit(0x5123, 3));
-    expect(flipped.vms).toMatchObject([{ memory: 'changed', changedPages: { count: 1, firstPage: 5 } }]);
+    expect(flipped.vms).toMatchObject([
+      { memory: 'changed', changedPages: { count: 1, firstPage: 5, bytes: { gpa: 0x5110 } } },
+    ]);
+    const { atHalt = '', atRelease = '' } = flipped.vms[0]?.changedPages?.bytes ?? {};
+    expect(atHalt).toHaveLength(2 * 48);
+    const differing = [...(atHalt.match(/../g) ?? [])].flatMap((byte, at) =>
+      byte === atRelease.slice(2 * at, 2 * at + 2) ? [] : [at],
+    );
+    expect(differing).toEqual([0x5123 - 0x5110]);
     const undone = await host.whileFrozen(vm, ({ defer }) => {
       vm.flipBit(0x5123, 3);
       defer(() => vm.flipBit(0x5123, 3));
     });
     expect(undone.vms).toMatchObject([{ memory: 'preserved', changedPages: null }]);
+  });
+
+  it.each([
+    ['it was not asked for', { keepBytes: false }, undefined],
+    ['there is no room for it', {}, '2 MiB'],
+  ])('does without the bytes where %s', async (_, options, snapshotBytes) => {
+    await using own = await Host.create({ snapshotBytes });
+    const large = await startedVm(own, { program: 'page-writer', memory: '16 MiB' });
+    await expect
+      .poll(() => large.stats().dirtyPagesTotal + large.stats().steps, { timeout: 20_000 })
+      .toBeGreaterThan(100_000);
+    const { vms } = await own.whileFrozen(large, () => large.flipBit(0, 0), options);
+    expect(vms).toMatchObject([{ memory: 'changed', changedPages: { count: 1, firstPage: 0, bytes: null } }]);
   });
 
   it('reads nothing with proof none', async () => {

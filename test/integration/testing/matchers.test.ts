@@ -21,6 +21,25 @@ describe('memory', () => {
     });
   }
 
+  for (const proof of ['full', 'sampled'] as const) {
+    test(`of a maintenance, ${proof}, that keeps its bytes: they are shown`, async ({ host }) => {
+      await startedVm(host, { program: 'kv-store' });
+      const changed = await host.applyMaintenance({ proof, sampleShare: 1, keepBytes: true, faults: [FLIP] });
+      expect(() => expect(changed).toHavePreservedMemory()).toThrow(
+        /0x00005120 {2}at halt( +[0-9a-f]{2}){16}\n +at release( +[0-9a-f]{2}){16}\n {35}\^\^\n/,
+      );
+    });
+  }
+
+  for (const proof of ['deferred', 'none'] as const) {
+    test(`${proof}, keeps no bytes, and says so`, async ({ host }) => {
+      await startedVm(host, { program: 'kv-store' });
+      await expect(host.applyMaintenance({ proof, keepBytes: true })).rejects.toThrow(
+        `Expected 'full' or 'sampled' with keepBytes for 'proof' of a maintenance but received '${proof}'`,
+      );
+    });
+  }
+
   test('that is not proved passes in neither sense', async ({ host }) => {
     await startedVm(host, { program: 'kv-store' });
     const report = await host.applyMaintenance({ proof: 'none' });
@@ -114,6 +133,9 @@ describe('a process', () => {
     vm.start();
     const report = await host.whileFrozen(vm, () => sleep(20));
     expect(report).toHavePreservedMemory();
+    const maintained = await host.applyMaintenance();
+    expect(maintained).toHavePreservedMemory();
+    expect(maintained).toHaveResumedWithin('1h');
     expect(report).toHaveResumedWithin('1h');
     expect(report).not.toHaveResumedWithin('1ms');
     await using scope = host.freeze();
@@ -123,7 +145,7 @@ describe('a process', () => {
     own.release();
     await own.settled();
     const refused = expect.objectContaining({ code: 'ERR_NOT_SUPPORTED' });
-    for (const evidence of [report, scope, scope.records(), own, own.records()]) {
+    for (const evidence of [report, maintained, scope, scope.records(), own, own.records()]) {
       expect(() => expect(evidence).toHaveClockLagBelow('1h')).toThrow(refused);
       expect(() => expect(evidence).not.toHaveClockLagBelow('1h')).toThrow(refused);
       expect(() => expect(evidence).toHaveStoppedMonotonicTime()).toThrow(refused);

@@ -26,7 +26,7 @@ describe('compareDigests', () => {
   it('different: changed, with the first page and how many', () => {
     expect(compareDigests(digest(1n, [5n, 6n, 7n, 8n]), digest(2n, [5n, 9n, 7n, 9n]))).toMatchObject({
       memory: 'changed',
-      changedPages: { count: 2, firstPage: 1, firstGpa: 4096 },
+      changedPages: { count: 2, firstPage: 1, firstGpa: 4096, bytes: null },
     });
   });
 
@@ -44,7 +44,7 @@ describe('compareDigests', () => {
 });
 
 it('a full digest reads all; a sampled one the same share for the same seed', () => {
-  const plan = { sampleShare: 0.1, seed: 7 };
+  const plan = { sampleShare: 0.1, seed: 7, keepBytes: false };
   expect(digestOptions({ ...plan, proof: 'full' })).toEqual({});
   expect(digestOptions({ ...plan, proof: 'sampled' })).toEqual({ share: 0.1, seed: 7n });
 });

@@ -15,11 +15,11 @@ it.each([
   [{ stepsAfter: 12 }, 'vm-1: took 2 steps while frozen'],
   [{ invariantsOk: false, violation: 'lost item' }, 'vm-1: guest invariant violated: lost item'],
   [
-    { memory: 'changed', changedPages: { count: 1, firstPage: 3, firstGpa: 0x3000 } },
+    { memory: 'changed', changedPages: { count: 1, firstPage: 3, firstGpa: 0x3000, bytes: null } },
     'vm-1: memory changed in 1 page, first page 3 (0x3000)',
   ],
   [
-    { memory: 'changed', changedPages: { count: 2, firstPage: 3, firstGpa: 0x3000 } },
+    { memory: 'changed', changedPages: { count: 2, firstPage: 3, firstGpa: 0x3000, bytes: null } },
     'vm-1: memory changed in 2 pages, first page 3 (0x3000)',
   ],
 ] satisfies [Partial<VmReport>, string][])('%j', (vm, problem) => {

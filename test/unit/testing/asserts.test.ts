@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import type { FreezeRecord, ProcessFreezeReport } from '../../../src/index.js';
 import {
+  type FreezeRecord,
+  type ProbeSummary,
+  type ProcessFreezeReport,
+  type RunFacts,
+  runRecord,
+} from '../../../src/index.js';
+import {
+  type AvailabilityEvidence,
   assertAvailability,
   assertClockLagBelow,
   assertLostNoSteps,
@@ -107,6 +114,74 @@ describe.each<Row>([
   });
 });
 
+const answers = (ok: number, asked: number) => ({ asked, ok, okShare: asked === 0 ? null : ok / asked, latency: null });
+const probe = (during: ReturnType<typeof answers>): ProbeSummary => ({
+  name: 'api',
+  kind: 'continuous',
+  target: 'http://127.0.0.1:1/',
+  ok: true,
+  problems: [],
+  total: answers(30, 40),
+  before: answers(10, 10),
+  during,
+  after: answers(10, 10),
+  longestOutageNs: 2e9,
+  lateMaxNs: 0,
+});
+
+describe('availability, of probes', () => {
+  const of = (evidence: AvailabilityEvidence) => () => assertAvailability(evidence, '80%');
+
+  it('holds where so many asks while VMs stood still were answered well', () => {
+    expect(of(probe(answers(8, 10)))).not.toThrow();
+    expect(of([probe(answers(8, 10)), probe(answers(10, 10))])).not.toThrow();
+  });
+
+  it('fails where fewer were, and shows how many, and the longest outage', () => {
+    expect(of([probe(answers(8, 10)), probe(answers(7, 10))])).toThrow(
+      /^Expected 80 % of the asks .* fewer were\n\napi \(http.*\n {2}before 10 of 10 · during 7 of 10 · after 10 of 10; the longest outage 2.00 s$/,
+    );
+  });
+
+  it('is not decided by what asked nothing then', () => {
+    expect(of(probe(answers(0, 0)))).toThrow(/but api asked nothing then/);
+  });
+});
+
+describe('the record of a run', () => {
+  const record = (facts: Partial<RunFacts>) =>
+    runRecord({
+      ...{ name: 'r', seed: null, startedAt: new Date(0).toISOString(), durationNs: 1, result: 'passed', log: [] },
+      ...facts,
+    });
+  const impact = {
+    seq: 1,
+    atNs: 9,
+    wallTimeMs: 0,
+    host: 'host',
+    type: 'impact-end',
+    vm: 'vm-1',
+    cause: 'freeze',
+    updateDomain: null,
+    haltedAtNs: 0,
+    releasedAtNs: 2e9,
+    resumedAtNs: 2e9,
+    resumedBy: 'caller',
+  } as const;
+
+  it('tells the memory of its maintenances, and the time of every freeze in its log', () => {
+    const run = record({ maintenances: [{ host: 'host', report: vms({}) }], log: [impact] });
+    expect(() => assertMemoryPreserved(run)).not.toThrow();
+    expect(() => assertResumedWithin(run, '3s')).not.toThrow();
+    expect(() => assertResumedWithin(run, '1s')).toThrow(/vm-1 took 2.00 s/);
+  });
+
+  it('tells the availability that its probes found', () => {
+    expect(() => assertAvailability(record({ probes: [probe(answers(1, 2))] }), 0.5)).not.toThrow();
+    expect(() => assertAvailability(record({ probes: [probe(answers(1, 2))] }), 0.6)).toThrow(/1 of 2/);
+  });
+});
+
 it.each(['', 'soon', '-1s', 0, -5, Number.NaN, Number.POSITIVE_INFINITY, null, undefined, {}])(
   'refuses %j as a duration',
   (within) => {
@@ -121,7 +196,8 @@ it.each(['', '80', '120%', -0.1, 2, Number.NaN, null])('refuses %j as a share', 
 });
 
 it('shows where the time went and what differs, in the terms of the report', () => {
-  const changed = { count: 2, firstPage: 0x80, firstGpa: 0x80000 };
+  const bytes = { gpa: 0x80ff0, atHalt: '00'.repeat(16), atRelease: `0008${'00'.repeat(14)}` };
+  const changed = { count: 2, firstPage: 0x80, firstGpa: 0x80000, bytes };
   const act = () =>
     assertMemoryPreserved(vms({ memory: 'changed', digestAfter: 'f'.repeat(16), changedPages: changed }));
   expect(act).toThrowErrorMatchingInlineSnapshot(`
@@ -129,7 +205,17 @@ it('shows where the time went and what differs, in the terms of the report', () 
 
     vm-1 stood still for 1.00 µs, released by the caller, memory changed
       2 pages differ of 256 read; the first is page 0x80, at 0x80000
+      0x00080ff0  at halt     00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00
+                  at release  00 08 00 00 00 00 00 00 00 00 00 00 00 00 00 00
+                                 ^^
       digest at halt 0123456789abcdef, at release ffffffffffffffff
       request 10 ns · halt 10 ns · digest 400 ns · patch 540 ns · resume 50 ns · clock 20 ns]
   `);
+});
+
+it('says how to see the bytes where they were not kept', () => {
+  const changedPages = { count: 1, firstPage: 1, firstGpa: 0x1000, bytes: null };
+  expect(() => assertMemoryPreserved(vms({ memory: 'changed', changedPages }))).toThrow(
+    /proof 'full' or 'sampled' with keepBytes/,
+  );
 });

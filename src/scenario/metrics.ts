@@ -62,6 +62,7 @@ export const METRICS = {
   'events.failed': value('count', 'vm', 'Scheduled Events whose impact could not be made'),
   'maintenances.ok': value('count', 'host', 'maintenances that ended well'),
   'maintenances.failed': value('count', 'host', 'maintenances that did not, or were refused'),
+  'maintenances.refused': value('count', 'host', 'maintenances that were refused, as an update did not qualify'),
   'patches.applied': value('count', 'host', 'patches that were applied and stay'),
   'patches.failed': value('count', 'host', 'patches that failed or were cancelled'),
   'patches.rolledBack': value('count', 'host', 'patches that were taken back'),

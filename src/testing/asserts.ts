@@ -1,4 +1,5 @@
 import type { DeterminismReport, RolloutReport } from '../index.js';
+import { checkAvailability } from './availability-check.js';
 import { assertHolds } from './check.js';
 import {
   checkClockLagBelow,
@@ -8,8 +9,8 @@ import {
   checkResumedWithin,
   type Duration,
 } from './checks.js';
+import { checkOneDomainAtATime } from './domains-check.js';
 import type { AvailabilityEvidence, FreezeEvidence, LogEvidence } from './evidence.js';
-import { checkAvailability, checkOneDomainAtATime } from './rollout-checks.js';
 
 /**
  * Each of these throws ERR_ASSERTION with what was expected, what was observed and where the time went, also where what is

@@ -1,4 +1,5 @@
 import type { DeterminismReport, RolloutReport } from '../index.js';
+import { checkAvailability } from './availability-check.js';
 import { type Check, messageOfCheck } from './check.js';
 import {
   checkClockLagBelow,
@@ -8,8 +9,8 @@ import {
   checkResumedWithin,
   type Duration,
 } from './checks.js';
+import { checkOneDomainAtATime } from './domains-check.js';
 import type { AvailabilityEvidence, FreezeEvidence, LogEvidence } from './evidence.js';
-import { checkAvailability, checkOneDomainAtATime } from './rollout-checks.js';
 
 /** What vitest and Jest give a matcher as `this`. */
 interface MatcherState {

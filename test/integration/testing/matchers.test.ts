@@ -1,4 +1,5 @@
 // The matchers on what really happened; each is shown to fail by a control.
+import { closeSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isStandstillError, type RolloutReport, verifyDeterminism } from 'standstill';
 import { test } from 'standstill/vitest';
@@ -127,7 +128,31 @@ describe('a fleet', () => {
   });
 });
 
+/** As a debugger, or a stray write from outside, does it. */
+function flipBitOf(pid: number): void {
+  const [, end = ''] =
+    /^[0-9a-f]+-([0-9a-f]+) rw-p .*\[stack\]$/m.exec(readFileSync(`/proc/${pid}/maps`, 'utf8')) ?? [];
+  const at = Number.parseInt(end, 16) - 64;
+  const memory = openSync(`/proc/${pid}/mem`, 'r+');
+  const byte = Buffer.alloc(1);
+  readSync(memory, byte, 0, 1, at);
+  byte[0] = (byte[0] ?? 0) ^ 1;
+  writeSync(memory, byte, 0, 1, at);
+  closeSync(memory);
+}
+
 describe('a process', () => {
+  test('whose memory changes in the freeze is found; a bit of its stack is the control', async ({ host }) => {
+    const vm = await host.createProcessVm({ command: 'sleep', args: ['100'] });
+    vm.start();
+    const changed = await host.whileFrozen(vm, () => flipBitOf(vm.stats().pid));
+    expect(changed).not.toHavePreservedMemory();
+    expect(() => expect(changed).toHavePreservedMemory()).toThrow(
+      /1 pages, first 4096 bytes at 0x[0-9a-f]+ in \[stack\] of process \d+; a possible legitimate writer is/,
+    );
+    expect(await host.whileFrozen(vm, () => {})).toHavePreservedMemory();
+  });
+
   test('keeps its memory; what does not hold for it is refused in both senses', async ({ host }) => {
     const vm = await host.createProcessVm({ command: 'sleep', args: ['100'] });
     vm.start();

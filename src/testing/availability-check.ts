@@ -1,38 +1,12 @@
 import { unexpected } from '../base/errors.js';
 import type { LogEntry } from '../base/event-log.js';
 import { formatNs } from '../base/units.js';
-import {
-  checkRollout,
-  type FleetEvent,
-  type ProbeSummary,
-  type RolloutReport,
-  type RolloutViolation,
-} from '../index.js';
+import { checkRollout, type FleetEvent, type ProbeSummary } from '../index.js';
 import { type Check, nothingToAssert, type Outcome, overall } from './check.js';
-import { type AvailabilityEvidence, entriesOf, isRolloutReport, type LogEvidence, probesOf } from './evidence.js';
+import { describeEntry } from './domains-check.js';
+import { type AvailabilityEvidence, entriesOf, type LogEvidence, probesOf } from './evidence.js';
 
-const ONE = {
-  expected: 'one update domain of a set at most to stand still at a time',
-  contrary: 'two update domains of a set to stand still at once',
-};
-const ASSERTION = 'an assertion on update domains';
-
-/** As `assertOneDomainAtATime` of a log; of a report, by the invariants in it. */
-export function checkOneDomainAtATime(evidence: LogEvidence | RolloutReport): Check {
-  const found = isRolloutReport(evidence) ? ofReport(evidence) : ofLog(entriesFor(evidence, ASSERTION));
-  if (found === undefined) {
-    return { ...ONE, outcome: 'undecided', observed: 'the log has lost its first entries', lines: [] };
-  }
-  const { impacts, instants, violations } = found;
-  if (impacts === 0)
-    throw nothingToAssert(`the impact on a VM of an availability set for ${ASSERTION} but received none`);
-  return {
-    ...ONE,
-    outcome: violations.length === 0 ? 'holds' : 'fails',
-    observed: violations.length === 0 ? `of ${impacts} impacts at ${instants} instants none did` : 'that was not so',
-    lines: violations.flatMap(({ message, lines }) => [message, ...lines]),
-  };
-}
+const ASSERTION = 'an assertion on availability';
 
 /**
  * Of what probes found: that this share of what each asked while VMs stood still was answered well. Of a log: that this
@@ -44,7 +18,6 @@ export function checkAvailability(evidence: LogEvidence | AvailabilityEvidence, 
   return probes === undefined ? ofSets(evidence, least) : ofProbes(probes, least);
 }
 
-const AVAILABILITY = 'an assertion on availability';
 const percentOf = (share: number): string => `${Number((share * 100).toFixed(2))} %`;
 
 function ofProbes(probes: readonly ProbeSummary[], least: number): Check {
@@ -78,9 +51,9 @@ function describeProbe({ name, target, before, during, after, longestOutageNs }:
 }
 
 function ofSets(evidence: unknown, runningShareMin: number): Check {
-  const checked = checkRollout(entriesFor(evidence, AVAILABILITY), { runningShareMin });
+  const checked = checkRollout(entriesOr(evidence), { runningShareMin });
   if (checked.impacts === 0) {
-    throw nothingToAssert(`the impact on a VM of an availability set for ${AVAILABILITY} but received none`);
+    throw nothingToAssert(`the impact on a VM of an availability set for ${ASSERTION} but received none`);
   }
   const violations = checked.violations.filter(({ kind }) => kind === 'too-few-running');
   const percent = percentOf(runningShareMin);
@@ -94,31 +67,11 @@ function ofSets(evidence: unknown, runningShareMin: number): Check {
   };
 }
 
-function entriesFor(evidence: unknown, assertion: string): readonly LogEntry<FleetEvent>[] {
+function entriesOr(evidence: unknown): readonly LogEntry<FleetEvent>[] {
   const entries = entriesOf(evidence);
   if (entries !== undefined) return entries;
-  throw unexpected('ERR_INVALID_OPTION', 'a RolloutReport, a Fleet or its event log', assertion, evidence);
-}
-
-function ofLog(entries: readonly LogEntry<FleetEvent>[]) {
-  const { violations, ...rest } = checkRollout(entries);
-  return { ...rest, violations: violations.map(ofViolation) };
-}
-
-const ofViolation = ({ message, entries }: RolloutViolation) => ({ message, lines: entries.map(describeEntry) });
-
-function ofReport({ invariants }: RolloutReport) {
-  if (invariants === null) return undefined;
-  const violations = invariants.violations.map(({ message, seqs }) => ({
-    message,
-    lines: [`  shown by the entries ${seqs.join(', ')} of the log`],
-  }));
-  return { ...invariants, violations };
-}
-
-function describeEntry(entry: LogEntry<FleetEvent>): string {
-  const vm = 'vm' in entry ? ` ${entry.vm}` : '';
-  return `  entry ${entry.seq} at ${formatNs(entry.atNs)}: ${entry.type}${vm}`;
+  const expected = 'what probes found, a RunRecord, a Fleet or its event log';
+  throw unexpected('ERR_INVALID_OPTION', expected, ASSERTION, evidence);
 }
 
 const EXPECTED_SHARE = "a share such as 0.8 or '80%'";
@@ -126,5 +79,5 @@ const EXPECTED_SHARE = "a share such as 0.8 or '80%'";
 function shareOf(share: number | string): number {
   const value = typeof share === 'string' && /^\d+(\.\d+)?\s*%$/.test(share) ? Number.parseFloat(share) / 100 : share;
   if (typeof value === 'number' && value >= 0 && value <= 1) return value;
-  throw unexpected('ERR_INVALID_OPTION', EXPECTED_SHARE, 'an assertion on availability', share);
+  throw unexpected('ERR_INVALID_OPTION', EXPECTED_SHARE, ASSERTION, share);
 }

@@ -36,6 +36,7 @@ const { version } = JSON.parse(readFileSync(new URL('../../package.json', import
 export class DashboardServer implements AsyncDisposable {
   /** Such as 'http://127.0.0.1:4400'. */
   readonly url: string;
+  /** What every request below `/api` must bring as `Authorization: Bearer …`. */
   readonly token: string;
   readonly #app: FastifyInstance;
   readonly #feeds: Feeds;

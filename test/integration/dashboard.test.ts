@@ -202,6 +202,27 @@ describe('the feed', () => {
     expect(text.match(/^event: entry$/gm)?.length).toBeLessThan(60_000);
   });
 
+  it('counts dirty pages by ending epochs while somebody watches, and else touches no VM', {
+    timeout: 60_000,
+  }, async () => {
+    await withDashboard(async (dashboard, host) => {
+      const epoch = () => host.vms[0]?.stats().epoch ?? 0;
+      const endedIn = async (durationMs: number) => {
+        const before = epoch();
+        await sleep(durationMs);
+        return epoch() - before;
+      };
+      expect(await endedIn(1500)).toBe(0);
+      const messages = await read(dashboard, 'sample');
+      expect(messages.at(-1)?.data.vms['web-0']).toMatchObject({
+        steps: expect.any(Number),
+        dirtyPagesTotal: expect.any(Number),
+      });
+      expect(epoch()).toBeGreaterThan(0);
+      await expect.poll(() => endedIn(1500), { timeout: 30_000 }).toBe(0);
+    });
+  });
+
   it('ends with its server, and with more pages than it has places for one is refused', async () => {
     await withDashboard(async (dashboard) => {
       const open = () =>

@@ -1,4 +1,4 @@
-import { Host, MetadataServer } from 'standstill';
+import { Host, MetadataServer, type VmSnapshot } from 'standstill';
 import { describe, expect, it } from 'vitest';
 import { isAlive } from '../../fixtures/guests.js';
 import { expectToRun, startedVm } from '../../fixtures/hosts.js';
@@ -76,6 +76,32 @@ describe('a host with both kinds of guests', () => {
     expect(real.state).toBe('closed');
     await expect(host.createProcessVm(SLEEPS)).rejects.toMatchObject({ code: 'ERR_HOST_CLOSED' });
   });
+});
+
+describe('snapshots of a process', () => {
+  it(
+    'there are none: whatever would take one, or begin at one, says so and leaves the guest running',
+    TIMEOUT,
+    async () => {
+      await using host = await Host.create();
+      const vm = await host.createProcessVm({ ...SLEEPS, name: 'db' });
+      vm.start();
+      const message = /^Expected an emulated guest for snapshot, but VM 'db' is a process$/;
+      await expect(vm.snapshot()).rejects.toMatchObject({
+        code: 'ERR_NOT_SUPPORTED',
+        message: expect.stringMatching(message),
+      });
+      const notSnapshot = vm as unknown as VmSnapshot;
+      for (const operation of [host.clone(notSnapshot, 1), host.restore(notSnapshot)]) {
+        await expect(operation).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' });
+      }
+      const emulated = await startedVm(host, { program: 'kv-store' });
+      emulated.pause();
+      await expect(emulated.rollback(notSnapshot)).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' });
+      expect(vm.state).toBe('running');
+      expect(host.vms).toEqual([vm, emulated]);
+    },
+  );
 });
 
 describe('what the log tells of a process guest', () => {

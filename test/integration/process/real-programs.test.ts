@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { Prng } from '../../../src/base/prng.js';
 import { withTemporaryFolder } from '../../fixtures/cli.js';
 import { startedGuest } from '../../fixtures/guests.js';
+import { freePort } from '../../fixtures/ports.js';
 import { RedisClient } from '../../fixtures/redis.js';
 import { hasTool } from '../../fixtures/tools.js';
 
@@ -17,15 +18,6 @@ const REDIS_FREEZES = IS_LONG ? 50 : 8;
 const REDIS_FREEZE_MS_MAX = IS_LONG ? 3000 : 300;
 const STRESS_FREEZES = IS_LONG ? 200 : 25;
 const TIMEOUT = { timeout: IS_LONG ? 600_000 : 120_000 };
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}
 
 async function frozenFor(vm: ProcessVm, durationMs: number): Promise<void> {
   using _freeze = vm.freeze({ budgetMs: durationMs + 10_000, handshakeTimeoutMs: 5000 });

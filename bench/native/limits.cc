@@ -6,6 +6,7 @@
 //   handshake-many THREADS SAMPLES   the same with many threads that park, all asked by one store
 //   wake SAMPLES                     released → running, of a thread that has slept for a millisecond
 //   sigstop SAMPLES                  SIGSTOP → waitpid of a busy child
+//   sigstop-many SAMPLES TASKS       the same of so many sleeping children, each waited for
 //   ptrace SAMPLES                   the same by PTRACE_INTERRUPT
 //   freezer-v2 SAMPLES               the same by a cgroup's freezer, version 2
 //   freezer-v1 SAMPLES               and version 1
@@ -306,6 +307,8 @@ JsonLine Answer(const std::string& request) {
   if (sane && name == "handshake-many" && second >= 1)
     return HandshakeMany(count, static_cast<int>(second));
   if (sane && name == "sigstop") return Sigstop(count);
+  if (sane && name == "sigstop-many" && second >= 1 && second <= 10'000)
+    return SigstopMany(count, static_cast<int>(second));
   Gap gap;
   const auto wait = [&gap] { gap.BusyWait(); };
   if (sane && name == "ptrace") return PtraceInterrupt(count, wait);

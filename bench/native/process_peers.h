@@ -47,6 +47,36 @@ class BusyChild {
   pid_t pid_;
 };
 
+// The least that it takes to stop many processes, by somebody who knows them all.
+inline JsonLine SigstopMany(int samples, int tasks) {
+  std::vector<pid_t> children;
+  JsonLine line;
+  for (int i = 0; i < tasks; ++i) {
+    const pid_t pid = fork();
+    if (pid == 0) {
+      prctl(PR_SET_PDEATHSIG, SIGKILL);
+      for (;;) pause();
+    }
+    if (pid > 0) children.push_back(pid);
+  }
+  std::vector<int64_t> halt_ns;
+  for (int sample = 0; sample < samples; ++sample) {
+    usleep(1000);
+    int status = 0;
+    const int64_t asked_ns = HostMonotonicNs();
+    for (const pid_t pid : children) kill(pid, SIGSTOP);
+    for (const pid_t pid : children) waitpid(pid, &status, WUNTRACED);
+    halt_ns.push_back(HostMonotonicNs() - asked_ns);
+    for (const pid_t pid : children) kill(pid, SIGCONT);
+  }
+  for (const pid_t pid : children) {
+    kill(pid, SIGKILL);
+    waitpid(pid, nullptr, 0);
+  }
+  if (children.size() != static_cast<size_t>(tasks)) return line.Add("error", "no more processes");
+  return line.Add("haltNs", halt_ns);
+}
+
 template <class Wait>
 JsonLine PtraceInterrupt(int samples, Wait wait) {
   JsonLine line;

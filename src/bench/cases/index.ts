@@ -14,6 +14,9 @@ import { patchBlackout } from './patch-blackout.js';
 import { pause } from './pause.js';
 import { pauseJs } from './pause-js.js';
 import { pausePeers } from './pause-peers.js';
+import { processDigest } from './process-digest.js';
+import { processFreeze } from './process-freeze.js';
+import { processOverhead } from './process-overhead.js';
 import { qemuSnapshots } from './qemu-snapshots.js';
 import { restoreFile } from './restore-file.js';
 import { resume } from './resume.js';
@@ -48,5 +51,8 @@ export const CASES: readonly BenchCase[] = [
   metadata,
   cycles,
   pausePeers,
+  processFreeze,
+  processDigest,
+  processOverhead,
   qemuSnapshots,
 ];

@@ -7,6 +7,7 @@ interface LimitsAnswers {
   wake: { haltNs: number[]; resumeNs: number[] };
   'handshake-many': { haltNs: number[] };
   sigstop: { haltNs: number[] };
+  'sigstop-many': { haltNs: number[] };
   ptrace: { haltNs: number[] };
   'freezer-v2': { haltNs: number[] };
   'freezer-v1': { haltNs: number[] };

@@ -130,7 +130,14 @@ export {
 export type { ProcessEnding } from './process/guest.js';
 export type { LogLine } from './process/log-tail.js';
 export { describeDifference, type MemoryDifference, type ProcessMemoryImage } from './process/memory-image.js';
-export { FREEZERS, type Freezer, type ProcessVmOptions, type Readiness } from './process/options.js';
+export {
+  FREEZERS,
+  type Freezer,
+  type GuestNetwork,
+  type ProcessVmOptions,
+  type PublishedPort,
+  type Readiness,
+} from './process/options.js';
 export type { ProcessFreeze, ProcessFreezeOptions } from './process/process-freeze.js';
 export type { ProcessStats } from './process/process-stats.js';
 export { ProcessVm, type TerminateOptions } from './process/process-vm.js';

@@ -140,6 +140,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("prepareProof", Napi::Function::New<ProofObject::Prepare>(env, "prepareProof"));
   exports.Set("freeze", Napi::Function::New<FreezeObject::Begin>(env, "freeze"));
   exports.Set("openSupervisor", Napi::Function::New<SupervisorObject::Open>(env, "openSupervisor"));
+  exports.Set("takeDescriptor",
+              Napi::Function::New<SupervisorObject::TakeDescriptor>(env, "takeDescriptor"));
   exports.Set("captureProcesses",
               Napi::Function::New<ProcessImageObject::Capture>(env, "captureProcesses"));
   exports.Set("freezeState", Napi::Function::New<FreezeObject::StateOf>(env, "freezeState"));

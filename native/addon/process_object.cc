@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <limits>
 #include <utility>
 
@@ -9,6 +10,7 @@
 #include "addon/snapshot_object.h"
 #include "port/clock.h"
 #include "port/file.h"
+#include "port/small_file.h"
 
 namespace standstill {
 namespace {
@@ -19,7 +21,7 @@ constexpr std::array kRequests = {"status",  "start",     "freeze", "thaw",
                                   "members", "terminate", "close"};
 constexpr std::array kAnswers = {"ok", "spawn-failed", "freeze-timeout", "freezer-failed",
                                  "not-running"};
-constexpr std::array kSteps = {"none", "fork", "group", "folder", "exec"};
+constexpr std::array kSteps = {"none", "fork", "group", "network", "folder", "exec"};
 constexpr std::array kLives = {"not-started", "alive", "ended"};
 constexpr std::array kThawers = {"nobody", "caller", "deadline"};
 constexpr std::array kChanges = {"none", "processes", "tasks", "mappings", "presence", "content"};
@@ -100,6 +102,19 @@ Napi::Value SupervisorObject::Open(const Napi::CallbackInfo& info) {
                       "a machine that has no more of them");
   }
   return Wrap(info.Env(), std::move(held));
+}
+
+Napi::Value SupervisorObject::TakeDescriptor(const Napi::CallbackInfo& info) {
+  constexpr int64_t kMax = std::numeric_limits<int32_t>::max();
+  const auto pid = static_cast<int>(ReadInteger(info[0], "a pid", 1, kMax));
+  const auto fd = static_cast<int>(ReadInteger(info[1], "a descriptor", 0, kMax));
+  standstill::Descriptor taken = standstill::TakeDescriptor(pid, fd);
+  if (!taken.open()) {
+    throw CodedError(info.Env(), "ERR_NETWORK_UNAVAILABLE",
+                     "Expected a socket of a guest's network but its supervisor refuses it: " +
+                         DescribeErrno(errno));
+  }
+  return Napi::Number::New(info.Env(), taken.Release());
 }
 
 Napi::Value SupervisorObject::SupervisorFd(const Napi::CallbackInfo& info) {

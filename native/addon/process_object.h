@@ -32,6 +32,8 @@ class SupervisorObject : public Handle<SupervisorObject, OpenSupervisor> {
   static std::vector<PropertyDescriptor> Properties();
   // openSupervisor()
   static Napi::Value Open(const Napi::CallbackInfo& info);
+  // takeDescriptor(pid, fd): a copy of a descriptor of a supervisor, the caller's to close
+  static Napi::Value TakeDescriptor(const Napi::CallbackInfo& info);
   using Handle::Handle;
 
  private:

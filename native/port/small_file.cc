@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
@@ -13,8 +14,18 @@ void Descriptor::Close() {
   fd_ = -1;
 }
 
+int Descriptor::Release() {
+  return std::exchange(fd_, -1);
+}
+
 Descriptor OpenFile(const std::string& path, int flags) {
   return Descriptor(open(path.c_str(), flags | O_CLOEXEC));
+}
+
+Descriptor TakeDescriptor(int pid, int fd) {
+  const Descriptor process(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+  if (!process.open()) return Descriptor();
+  return Descriptor(static_cast<int>(syscall(SYS_pidfd_getfd, process.get(), fd, 0)));
 }
 
 std::optional<std::string> ReadTextAt(int fd) {

@@ -25,12 +25,16 @@ class Descriptor {
   int get() const { return fd_; }
   bool open() const { return fd_ >= 0; }
   void Close();
+  int Release();  // the caller's from now on
 
  private:
   int fd_ = -1;
 };
 
 Descriptor OpenFile(const std::string& path, int flags);
+// A copy of a descriptor of another process, which this one must be allowed to trace; errno says why
+// there is none.
+Descriptor TakeDescriptor(int pid, int fd);
 // Nothing where it cannot be read; errno says why.
 std::optional<std::string> ReadText(const std::string& path);
 std::optional<std::string> ReadTextAt(int fd);

@@ -39,7 +39,7 @@ enum class SupervisorAnswer : uint32_t {
   kNotRunning,     // there is no guest to freeze, or it runs already where it was to be started
 };
 
-enum class SpawnStep : uint32_t { kNone, kFork, kGroup, kFolder, kExec };
+enum class SpawnStep : uint32_t { kNone, kFork, kGroup, kNetwork, kFolder, kExec };
 enum class GuestLife : uint32_t { kNotStarted, kAlive, kEnded };
 enum class ThawedBy : uint32_t { kNobody, kCaller, kDeadline };
 

@@ -39,6 +39,19 @@ class Fields {
   size_t at_ = 0;
 };
 
+bool ReadPorts(const std::vector<std::string>& texts, std::vector<PublishedPort>* out) {
+  for (const std::string& text : texts) {
+    PublishedPort port;
+    const char* const end = text.data() + text.size();
+    const auto host = std::from_chars(text.data(), end, port.host);
+    if (host.ec != std::errc{} || host.ptr == end || *host.ptr != ':') return false;
+    const auto guest = std::from_chars(host.ptr + 1, end, port.guest);
+    if (guest.ec != std::errc{} || guest.ptr != end) return false;
+    out->push_back(port);
+  }
+  return true;
+}
+
 }  // namespace
 
 std::optional<Configuration> ReadConfiguration(int fd) {
@@ -54,7 +67,9 @@ std::optional<Configuration> ReadConfiguration(int fd) {
   Fields fields(std::move(text));
   Configuration read;
   GuestCommand& command = read.command;
-  if (!fields.Next(&read.freezer) || !fields.Next(&command.folder) ||
+  std::vector<std::string> ports;
+  if (!fields.Next(&read.freezer) || !fields.Next(&read.network) || !fields.NextList(&ports) ||
+      !ReadPorts(ports, &read.ports) || !fields.Next(&command.folder) ||
       !fields.NextList(&command.arguments) || !fields.NextList(&command.environment)) {
     return std::nullopt;
   }

@@ -1,5 +1,6 @@
 // What a supervisor is started with, read from standard input to its end, each field ended by a zero
-// byte: the freezer, the working folder, how many arguments and the arguments (the command first),
+// byte: the freezer, the network, how many published ports and the ports ("host:guest"), the working
+// folder, how many arguments and the arguments (the command first),
 // how many variables and the variables ("NAME=value"). So the guest's environment is not the
 // supervisor's, which its LD_PRELOAD must not reach, and stands in no list of processes.
 //
@@ -9,6 +10,8 @@
 #include <optional>
 #include <string>
 #include <vector>
+
+#include "supervisor/guest_network.h"
 
 namespace standstill {
 
@@ -20,6 +23,8 @@ struct GuestCommand {
 
 struct Configuration {
   std::string freezer;
+  std::string network;  // 'host', 'own', or 'metadata': its own, with a metadata service
+  std::vector<PublishedPort> ports;
   GuestCommand command;
 };
 

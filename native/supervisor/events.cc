@@ -28,9 +28,23 @@ void Events::Say(const std::string& line) const {
   (void)WriteText(fd_, line + "\n");
 }
 
-void Events::Ready(const FreezerChoice& choice) const {
+void Events::Ready(const FreezerChoice& choice, const GuestNetwork* network) const {
+  std::string ports;
+  if (network != nullptr) {
+    for (const PublishedPort& port : network->ports()) {
+      if (!ports.empty()) ports.append(",");
+      ports.append("{\"host\":").append(std::to_string(port.host));
+      ports.append(",\"guest\":").append(std::to_string(port.guest)).append("}");
+    }
+  }
+  const int metadata_fd = network == nullptr ? -1 : network->metadata_fd();
   Say("{\"event\":\"ready\",\"freezer\":" + Quoted(choice.freezer->name()) +
-      ",\"group\":" + Quoted(choice.freezer->group()) + ",\"why\":" + Quoted(choice.why) + "}");
+      ",\"group\":" + Quoted(choice.freezer->group()) + ",\"why\":" + Quoted(choice.why) +
+      ",\"metadataFd\":" + std::to_string(metadata_fd) + ",\"ports\":[" + ports + "]}");
+}
+
+void Events::NoNetwork(const std::string& why) const {
+  Say("{\"event\":\"no-network\",\"why\":" + Quoted(why) + "}");
 }
 
 void Events::Unavailable(const std::string& why) const {

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "supervisor/freezer.h"
+#include "supervisor/guest_network.h"
 
 namespace standstill {
 
@@ -15,7 +16,9 @@ class Events {
  public:
   explicit Events(int fd) : fd_(fd) {}
 
-  void Ready(const FreezerChoice& choice) const;
+  // `network`: null where the guest has the host's.
+  void Ready(const FreezerChoice& choice, const GuestNetwork* network) const;
+  void NoNetwork(const std::string& why) const;
   void Unavailable(const std::string& why) const;
   void Ended(int pid, int exit_code, int exit_signal, bool leaves_descendants) const;
   void Gone() const;  // nothing of the guest is left

@@ -41,14 +41,23 @@ int main() {
   close(nothing);
 
   const Events events(kSupervisorEvents);
+  // Before the freezer, whose descriptors the network's relay is not to have.
+  GuestNetwork::Made own;
+  if (configuration->network != "host") {
+    own = GuestNetwork::Make(configuration->network == "metadata", std::move(configuration->ports));
+    if (own.network == nullptr) {
+      events.NoNetwork(own.why_not);
+      return 1;
+    }
+  }
   const FreezerChoice choice = ChooseFreezer(configuration->freezer);
   if (choice.freezer == nullptr) {
     events.Unavailable(choice.why);
     return 1;
   }
-  events.Ready(choice);
-  Supervisor(std::move(configuration->command), *choice.freezer, events, kSupervisorSocket,
-             child_signals.get())
+  events.Ready(choice, own.network.get());
+  Supervisor(std::move(configuration->command), *choice.freezer, own.network.get(), events,
+             kSupervisorSocket, child_signals.get())
       .Run();
   return 0;
 }

@@ -21,9 +21,10 @@ namespace {
 struct Entry {
   Process process;
   char state = '?';
+  pid_t session = 0;
 };
 
-// Of a process or a thread: "pid (name) state parent … started …", and the name may hold anything.
+// Of a process or a thread: "pid (name) state parent group session … started …", and the name may hold anything.
 std::optional<Entry> ReadStat(const std::string& path) {
   const auto text = ReadText(path);
   if (!text) return std::nullopt;
@@ -32,11 +33,14 @@ std::optional<Entry> ReadStat(const std::string& path) {
   Entry entry;
   entry.process.pid = static_cast<pid_t>(strtol(text->c_str(), nullptr, 10));
   char state = '?';
+  int session = 0;
   unsigned long long started = 0;
   constexpr const char* kFormat =
-      " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu";
-  if (sscanf(text->c_str() + name_end + 1, kFormat, &state, &started) != 2) return std::nullopt;
+      " %c %*d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu";
+  if (sscanf(text->c_str() + name_end + 1, kFormat, &state, &session, &started) != 3)
+    return std::nullopt;
   entry.state = state;
+  entry.session = session;
   entry.process.started_ticks = started;
   return entry;
 }
@@ -87,6 +91,7 @@ bool CanListDescendants() {
 }
 
 std::vector<Process> ListDescendants() {
+  const pid_t own_session = getsid(0);
   std::vector<Process> found;
   std::vector<pid_t> unvisited = {getpid()};
   while (!unvisited.empty()) {
@@ -97,7 +102,7 @@ std::vector<Process> ListDescendants() {
           ReadText(tasks + "/" + std::to_string(tid) + "/children").value_or(""));
       for (pid_t child; children >> child;) {
         const auto entry = ReadStat(StatPath(child));
-        if (!entry) continue;
+        if (!entry || entry->session == own_session) continue;
         found.push_back(entry->process);
         found.back().ended = entry->state == 'Z' && CountTasks(child) <= 1;
         unvisited.push_back(child);

@@ -30,7 +30,8 @@ struct Process {
 // Whether this kernel tells the children of a process (CONFIG_PROC_CHILDREN).
 bool CanListDescendants();
 
-// The processes below this one, in the order of pids; zombies too. Where every process of the tree
+// The processes below this one, in the order of pids; zombies too. Those of its own session are its
+// helpers, and none of the guest, which begins in a session of its own. Where every process of the tree
 // stands still for the whole call it is complete: the children of one that stands still are read in
 // full, and of one that somebody kills meanwhile they were in the last list.
 std::vector<Process> ListDescendants();

@@ -33,21 +33,24 @@ void ForgetSignals() {
   sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
-[[noreturn]] void BecomeGuest(const GuestCommand& command, int join_fd, int failure_fd,
-                              char* const* arguments, char** environment) {
+[[noreturn]] void BecomeGuest(const GuestCommand& command, int join_fd, const GuestNetwork* network,
+                              int failure_fd, char* const* arguments, char** environment) {
   const auto fail = [failure_fd](SpawnStep step) {
     const Failure failure = {step, errno};
     const ssize_t told = write(failure_fd, &failure, sizeof(failure));
     _exit(told == sizeof(failure) ? 127 : 126);
   };
   setsid();
-  // Should the supervisor itself be killed, the command is not left behind frozen.
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
   prctl(PR_SET_TIMERSLACK, kTimerSlackNsDefault);  // not that of the supervisor
   if (join_fd >= 0) {
     errno = WriteText(join_fd, "0");
     if (errno != 0) fail(SpawnStep::kGroup);
   }
+  errno = network == nullptr ? 0 : network->Enter();
+  if (errno != 0) fail(SpawnStep::kNetwork);
+  // Should the supervisor itself be killed, the command is not left behind frozen. A change of user
+  // takes it back, so that it comes behind the network.
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (chdir(command.folder.c_str()) != 0) fail(SpawnStep::kFolder);
   ForgetSignals();
   environ = environment;  // whose PATH is the one to look in
@@ -58,7 +61,7 @@ void ForgetSignals() {
 
 }  // namespace
 
-Spawned Spawn(const GuestCommand& command, int join_fd) {
+Spawned Spawn(const GuestCommand& command, int join_fd, const GuestNetwork* network) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return {0, SpawnStep::kFork, errno};
   const Descriptor failures(ends[0]);
@@ -67,7 +70,9 @@ Spawned Spawn(const GuestCommand& command, int join_fd) {
   std::vector<char*> environment = Pointers(command.environment);
   const pid_t pid = fork();
   if (pid < 0) return {0, SpawnStep::kFork, errno};
-  if (pid == 0) BecomeGuest(command, join_fd, tell.get(), arguments.data(), environment.data());
+  if (pid == 0) {
+    BecomeGuest(command, join_fd, network, tell.get(), arguments.data(), environment.data());
+  }
   tell.Close();
   Failure failure;
   ssize_t bytes;

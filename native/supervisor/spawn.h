@@ -17,7 +17,8 @@ struct Spawned {
   int error_number = 0;
 };
 
-// Returns when the command runs, or cannot. `join_fd`: see Freezer.
-Spawned Spawn(const GuestCommand& command, int join_fd);
+// Returns when the command runs, or cannot. `join_fd`: see Freezer. `network`: null
+// for the host's.
+Spawned Spawn(const GuestCommand& command, int join_fd, const GuestNetwork* network);
 
 }  // namespace standstill

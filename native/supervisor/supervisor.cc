@@ -43,10 +43,11 @@ int PollUntil(pollfd* files, nfds_t count, int64_t moment_ns) {
 
 }  // namespace
 
-Supervisor::Supervisor(GuestCommand command, Freezer& freezer, Events events, int socket,
-                       int child_signals)
+Supervisor::Supervisor(GuestCommand command, Freezer& freezer, const GuestNetwork* network,
+                       Events events, int socket, int child_signals)
     : command_(std::move(command)),
       freezer_(freezer),
+      network_(network),
       events_(events),
       socket_(socket),
       child_signals_(child_signals) {}
@@ -114,7 +115,7 @@ void Supervisor::Start() {
     reply_.answer = SupervisorAnswer::kNotRunning;
     return;
   }
-  const Spawned spawned = Spawn(command_, freezer_.join_fd());
+  const Spawned spawned = Spawn(command_, freezer_.join_fd(), network_);
   if (spawned.pid == 0) {
     reply_.answer = SupervisorAnswer::kSpawnFailed;
     reply_.spawn_step = spawned.step;

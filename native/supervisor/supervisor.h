@@ -17,7 +17,9 @@ namespace standstill {
 
 class Supervisor {
  public:
-  Supervisor(GuestCommand command, Freezer& freezer, Events events, int socket, int child_signals);
+  // `network`: null where the guest has the host's.
+  Supervisor(GuestCommand command, Freezer& freezer, const GuestNetwork* network, Events events,
+             int socket, int child_signals);
 
   // Until the other side is gone or closes. Nothing of the guest is left then.
   void Run();
@@ -44,6 +46,7 @@ class Supervisor {
 
   const GuestCommand command_;
   Freezer& freezer_;
+  const GuestNetwork* const network_;
   const Events events_;
   const int socket_;
   const int child_signals_;

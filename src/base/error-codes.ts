@@ -353,6 +353,12 @@ export const ERROR_CODES = {
     meaning: 'The freezer that was asked for cannot be had on this machine, or its group is gone.',
     remedy: "The message tells why. `freezer: 'auto'` takes one that can; a delegated cgroup gives the rights.",
   },
+  ERR_NETWORK_UNAVAILABLE: {
+    raisedBy: 'library',
+    meaning:
+      'A network of its own that was asked for cannot be had for a process guest, or a port that it publishes is taken.',
+    remedy: 'The message tells what was refused. Root may make namespaces, and users where the system lets them.',
+  },
   ERR_SUPERVISOR_LOST: {
     raisedBy: 'library',
     meaning: 'The supervisor of a process guest cannot be started, has ended, or does not answer.',

@@ -1,11 +1,20 @@
 import { type Command, Option } from 'commander';
 import { isStandstillError, StandstillError, unexpected } from '../base/errors.js';
 import { formatBytes, formatNs } from '../base/units.js';
+import { Host } from '../host/host.js';
 import { type ProcessFreezeReport, type ProcessRunReport, runProcessFreezes } from '../process/freeze-run.js';
-import { FREEZERS, type Freezer, type ProcessVmOptions, type Readiness } from '../process/options.js';
+import {
+  FREEZERS,
+  type Freezer,
+  type GuestNetwork,
+  NETWORKS,
+  type ProcessVmOptions,
+  type Readiness,
+} from '../process/options.js';
 import { ProcessVm } from '../process/process-vm.js';
+import { MetadataServer } from '../scheduled-events/metadata-server.js';
 import { EXIT_NOT_OK, EXIT_OK } from './exit-codes.js';
-import { durationMs, wholeNumber } from './flags.js';
+import { collect, durationMs, wholeNumber } from './flags.js';
 import { catchInterrupts } from './interrupt.js';
 import type { Leave } from './leave.js';
 import type { OutputFlags } from './output-flags.js';
@@ -23,6 +32,8 @@ export interface RunProcessFlags extends OutputFlags {
   readyHttp?: string;
   readyLine?: string;
   freezer?: string;
+  network?: string;
+  publish?: string[];
   freeze: number;
   times: number;
   duration: number;
@@ -30,7 +41,7 @@ export interface RunProcessFlags extends OutputFlags {
   proof: string;
 }
 
-const OF_PROCESS = ['readyPort', 'readyHttp', 'readyLine', 'freezer', 'freeze', 'times'];
+const OF_PROCESS = ['readyPort', 'readyHttp', 'readyLine', 'freezer', 'freeze', 'times', 'network', 'publish'];
 const OF_EMULATED = ['trust', 'host', 'allowReboot', 'vms', 'memory', 'program', 'patch', 'seed', 'fault', 'ui'];
 
 export const processOptions: readonly Option[] = [
@@ -47,6 +58,14 @@ export const processOptions: readonly Option[] = [
     .argParser(wholeNumber('--times', 1, TIMES_MAX))
     .default(1),
   new Option('--freezer <kind>', 'by what: auto, cgroup2, cgroup1, signal (default: auto)'),
+  new Option(
+    '--network <kind>',
+    'host, or own: a network namespace with a metadata service at 169.254.169.254 (default: host)',
+  ),
+  new Option(
+    '--publish <[host:]guest>',
+    "a port of the program's own network, at 127.0.0.1 of the host; repeatable",
+  ).argParser(collect),
 ];
 
 /** Throws ERR_INVALID_OPTION where a flag was given that is of the other kind of guest. */
@@ -71,11 +90,17 @@ export async function runProcess(
   const options = vmOptionsOf(command, flags);
   const provesMemory = provesMemoryOf(flags.proof, isProofGiven);
   let vm: ProcessVm | undefined;
-  using interrupt = catchInterrupts(() => vm?.close());
+  let host: Host | undefined;
+  const metadata = options.network === 'own' ? new MetadataServer() : undefined;
+  using interrupt = catchInterrupts(() => {
+    vm?.close();
+    host?.[Symbol.dispose]();
+  });
   let exitCode: number = EXIT_NOT_OK;
   try {
     const report = await withProgress(flags, async (say) => {
-      vm = await ProcessVm.create(options);
+      if (metadata !== undefined) host = await Host.create({ metadata });
+      vm = await (host?.createProcessVm(options) ?? ProcessVm.create(options));
       interrupt.signal.throwIfAborted();
       vm.start();
       say('waiting until the guest is ready');
@@ -99,6 +124,8 @@ export async function runProcess(
     exitCode = interrupt.exitCode;
   } finally {
     await vm?.terminate();
+    await host?.close();
+    await metadata?.close();
   }
   await leave(exitCode, 0);
 }
@@ -117,6 +144,8 @@ function vmOptionsOf(command: string, flags: RunProcessFlags): ProcessVmOptions 
     args: ['-c', command],
     ready,
     freezer: freezerOf(flags.freezer),
+    network: networkOf(flags.network),
+    publish: flags.publish?.map(publishedOf),
   };
 }
 
@@ -124,6 +153,18 @@ function freezerOf(text: string | undefined): Freezer {
   const freezer = FREEZERS.find((candidate) => candidate === (text ?? 'auto'));
   if (freezer !== undefined) return freezer;
   throw unexpected('ERR_INVALID_OPTION', FREEZERS.join(', '), '--freezer', text);
+}
+
+function networkOf(text: string | undefined): GuestNetwork {
+  const network = NETWORKS.find((candidate) => candidate === (text ?? 'host'));
+  if (network !== undefined) return network;
+  throw unexpected('ERR_INVALID_OPTION', NETWORKS.join(' or '), '--network', text);
+}
+
+function publishedOf(text: string): { host: number; guest: number } {
+  const [, host, guest] = /^(?:(\d{1,5}):)?(\d{1,5})$/.exec(text) ?? [];
+  if (guest !== undefined) return { host: Number(host ?? guest), guest: Number(guest) };
+  throw unexpected('ERR_INVALID_OPTION', 'a port, or two as 16379:6379,', '--publish', text);
 }
 
 function readinessOf({ readyPort, readyHttp, readyLine }: RunProcessFlags): Readiness | undefined {

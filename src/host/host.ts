@@ -160,7 +160,8 @@ export class Host implements Disposable, AsyncDisposable {
 
   /**
    * Creates a VM whose guest is a real program, in state 'created'. Where the host has a metadata service, the variable
-   * STANDSTILL_METADATA_URL of the guest's environment names the guest's own server there. Rejects as `ProcessVm.create`
+   * STANDSTILL_METADATA_URL of the guest's environment names the guest's own server there; in a network of its own it is at
+   * 169.254.169.254. Rejects as `ProcessVm.create`
    * does, with ERR_INVALID_OPTION for a name that is taken, and ERR_HOST_CLOSED.
    */
   async createProcessVm(options: ProcessVmOptions): Promise<ProcessVm> {
@@ -171,6 +172,7 @@ export class Host implements Disposable, AsyncDisposable {
       let vm: ProcessVm | undefined;
       const metadataUrl = await this.#metadata?.joinProcess({ name, vm: () => vm });
       vm = await ProcessVm.fromOptions({ ...parsed, metadataUrl });
+      await this.#metadata?.serveOwnNetwork(vm);
       return vm;
     });
   }

@@ -5,7 +5,7 @@ import type { ImpactNotifier } from '../maintenance/notifier.js';
 import { bootableProcess } from '../maintenance/process-guest.js';
 import { type Bootable, restart } from '../maintenance/reboot.js';
 import type { NativeVmConfig } from '../native/contract.js';
-import type { ProcessVm } from '../process/process-vm.js';
+import { type ProcessVm, processGuest } from '../process/process-vm.js';
 import type { MetadataEvent } from '../scheduled-events/events.js';
 import type { GuestImpacts } from '../scheduled-events/impacts.js';
 import type { MetadataServer } from '../scheduled-events/metadata-server.js';
@@ -100,6 +100,12 @@ export class HostMetadata {
       },
       end: () => vm()?.close(),
     });
+  }
+
+  /** In a network of the guest's own, its server is where it would be in the cloud. Rejects with ERR_NETWORK_UNAVAILABLE, ERR_LISTEN_FAILED. */
+  async serveOwnNetwork(vm: ProcessVm): Promise<void> {
+    const socket = vm[processGuest].metadataSocket();
+    if (socket !== undefined) await this.#server.serveAt(vm.name, socket);
   }
 
   /** Closes a VM's server. */

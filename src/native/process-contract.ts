@@ -8,7 +8,7 @@ export interface NativeSupervisorReply {
   /** 'ENOENT: No such file or directory'; null where nothing was refused. */
   error: string | null;
   /** What failed of a start. */
-  spawnStep: 'none' | 'fork' | 'group' | 'folder' | 'exec';
+  spawnStep: 'none' | 'fork' | 'group' | 'network' | 'folder' | 'exec';
   life: 'not-started' | 'alive' | 'ended';
   frozen: boolean;
   /** The command has ended, and descendants of it are the guest now. */
@@ -83,5 +83,7 @@ export type NativeCapture =
 
 export interface NativeProcesses {
   openSupervisor(): NativeSupervisor;
+  /** A copy of a descriptor of another process, one of this user's. Throws ERR_NETWORK_UNAVAILABLE. */
+  takeDescriptor(pid: number, fd: number): number;
   captureProcesses(pids: number[], progress: NativeProgress): Promise<NativeCapture>;
 }

@@ -6,7 +6,7 @@ import { formatNs, NS_PER_MS, NS_PER_S } from '../base/units.js';
 import type { VmState } from '../native/contract.js';
 import type { NativeSupervisorReply } from '../native/process-contract.js';
 import { LogTail } from './log-tail.js';
-import type { ParsedProcessVmOptions } from './options.js';
+import type { ParsedProcessVmOptions, PublishedPort } from './options.js';
 import { type ChosenFreezer, Supervisor, type SupervisorEvent } from './supervisor.js';
 
 /** The kernel is given so long to say that a guest runs again. */
@@ -45,6 +45,15 @@ export class ProcessGuest {
 
   static async launch(options: ParsedProcessVmOptions): Promise<ProcessGuest> {
     return new ProcessGuest(options, await Supervisor.launch(options));
+  }
+
+  get publishedPorts(): readonly PublishedPort[] {
+    return this.#supervisor.publishedPorts;
+  }
+
+  /** As the supervisor's. */
+  metadataSocket(): number | undefined {
+    return this.#supervisor.metadataSocket();
   }
 
   get freezer(): ChosenFreezer {
@@ -126,6 +135,7 @@ export class ProcessGuest {
     const expected = {
       none: 'a command',
       fork: 'one more process',
+      network: 'a network that can be entered',
       folder: 'a working folder',
       exec: 'a command that can be executed',
     };

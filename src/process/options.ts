@@ -1,10 +1,25 @@
 import { basename } from 'node:path';
 import { z } from 'zod';
+import { unexpected } from '../base/errors.js';
 import { parseOptions } from '../base/options.js';
 
 export const FREEZERS = ['auto', 'cgroup2', 'cgroup1', 'signal'] as const;
 /** By what a process guest is frozen; 'auto' takes the first that can be had. */
 export type Freezer = (typeof FREEZERS)[number];
+
+export const NETWORKS = ['host', 'own'] as const;
+/** Whose network a process guest is in. */
+export type GuestNetwork = (typeof NETWORKS)[number];
+
+/** A port of the guest's own network, and the port of the host's loopback device that leads there. */
+export interface PublishedPort {
+  readonly host: number;
+  readonly guest: number;
+}
+
+/** Where a guest in a network of its own finds its metadata service, as in the cloud. */
+export const METADATA_ADDRESS = '169.254.169.254';
+const PUBLISHED_MAX = 64;
 
 export const READY_TIMEOUT_MS_DEFAULT = 30_000;
 export const GRACE_MS_DEFAULT = 10_000;
@@ -13,17 +28,27 @@ const RESTART_LIMIT_DEFAULT = 5;
 const EXPECTED_COMMAND = 'the name or path of a program';
 const EXPECTED_NAME = 'text of 1 to 64 characters';
 const EXPECTED_PORT = 'a port from 1 to 65535';
+const EXPECTED_HOST_PORT = 'a port from 0 to 65535';
 const EXPECTED_TIMEOUT = 'milliseconds above 0, up to 3600000';
 const EXPECTED_GRACE = 'milliseconds from 0 to 600000';
 const EXPECTED_LIMIT = 'a whole number from 1 to 1000';
+const EXPECTED_PUBLISH = 'an array of ports, or of { host, guest }';
 const EXPECTED_READY = '{ port }, { http } or { line }';
 // What a C string cannot hold would be cut in silence.
 const plainText = (expected: string) => z.string(expected).refine((text) => !text.includes('\0'), expected);
 
+const portSchema = z.number(EXPECTED_PORT).int(EXPECTED_PORT).min(1, EXPECTED_PORT).max(65_535, EXPECTED_PORT);
+/** Of the host's loopback device; 0: any that is free. */
+const hostPortSchema = z
+  .number(EXPECTED_HOST_PORT)
+  .int(EXPECTED_HOST_PORT)
+  .min(0, EXPECTED_HOST_PORT)
+  .max(65_535, EXPECTED_HOST_PORT);
+
 const readySchema = z.union(
   [
     z.strictObject({
-      port: z.number(EXPECTED_PORT).int(EXPECTED_PORT).min(1, EXPECTED_PORT).max(65_535, EXPECTED_PORT),
+      port: portSchema,
       host: z.string('a host name or address').min(1).default('127.0.0.1'),
     }),
     z.strictObject({ http: z.url({ protocol: /^https?$/, error: 'an http or https URL' }) }),
@@ -55,13 +80,29 @@ const processVmSchema = z.strictObject({
     .max(1000, EXPECTED_LIMIT)
     .default(RESTART_LIMIT_DEFAULT),
   pinned: z.boolean('true or false').default(false),
+  network: z.enum(NETWORKS, "'host' or 'own'").default('host'),
+  publish: z
+    .array(
+      z.union(
+        [
+          portSchema.transform((port) => ({ host: port, guest: port })),
+          z.strictObject({ host: hostPortSchema.default(0), guest: portSchema }),
+        ],
+        EXPECTED_PUBLISH,
+      ),
+      EXPECTED_PUBLISH,
+    )
+    .max(PUBLISHED_MAX, `at most ${PUBLISHED_MAX} ports`)
+    .default([]),
 });
 
 /** How it is known that a guest is ready. */
 export type Readiness =
-  /** It accepts a connection there; `host` is 127.0.0.1 unless given. */
+  /**
+   * It accepts a connection there; `host` is 127.0.0.1 unless given. In a network of its own: it listens at that port of it.
+   */
   | { port: number; host?: string | undefined }
-  /** It answers a GET with a status below 400. */
+  /** It answers a GET with a status below 400. In a network of its own, at a port that is published. */
   | { http: string }
   /** It writes a line with that text in it, or that matches, to standard output or standard error. */
   | { line: string | RegExp };
@@ -90,6 +131,17 @@ export interface ProcessVmOptions {
   restart?: 'never' | 'on-failure' | 'always' | undefined;
   /** How often at most, 1 to 1,000. Default 5. */
   restartLimit?: number | undefined;
+  /**
+   * 'own': a network namespace with nothing but a loopback device, on which 169.254.169.254 is the guest's metadata service,
+   * where its host has one, so that unmodified agents find it. It reaches nothing else; `publish` lets others reach it.
+   * Takes root, or a user who may make namespaces: else ERR_NETWORK_UNAVAILABLE. Default 'host': that of this process.
+   */
+  network?: GuestNetwork | undefined;
+  /**
+   * Ports of the guest's own network that the host's 127.0.0.1 leads to, 64 at most: 6379, or { host: 16379, guest: 6379 };
+   * without `host`, or with 0, any that is free: `vm.publishedPorts` tells. Default: none.
+   */
+  publish?: readonly (number | { host?: number | undefined; guest: number })[] | undefined;
   /** No maintenance of its host may freeze or restart it: patches that would are refused. Default false. */
   pinned?: boolean | undefined;
 }
@@ -109,5 +161,27 @@ export function parseProcessVmOptions(
   fallbackName: (command: string) => string,
 ): ParsedProcessVmOptions {
   const parsed = parseOptions(processVmSchema, options, 'a process VM');
+  assertNetwork(parsed);
   return { ...parsed, name: parsed.name ?? fallbackName(basename(parsed.command).slice(0, 48)) };
+}
+
+function assertNetwork({ network, publish, ready }: z.output<typeof processVmSchema>): void {
+  if (network === 'host' && publish.length > 0) {
+    throw unexpected('ERR_INVALID_OPTION', "the network 'own'", "'publish' of a process VM", network);
+  }
+  if (network === 'host' || ready === undefined || !('http' in ready)) return;
+  const url = new URL(ready.http);
+  if (publish.some(({ guest }) => guest === portOf(url))) return;
+  throw unexpected('ERR_INVALID_OPTION', 'a port that is published', "'ready' of a process VM", ready.http);
+}
+
+const portOf = ({ port, protocol }: URL): number => (port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port));
+
+/** Where the host reaches a URL of the guest's own network. */
+export function urlFromHost(text: string, ports: readonly PublishedPort[]): string {
+  const url = new URL(text);
+  const published = ports.find(({ guest }) => guest === portOf(url));
+  if (published === undefined) return text;
+  url.host = `127.0.0.1:${published.host}`;
+  return url.href;
 }

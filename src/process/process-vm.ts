@@ -19,6 +19,7 @@ import {
   graceMsSchema,
   type ParsedProcessVmOptions,
   type ProcessVmOptions,
+  type PublishedPort,
   parseProcessVmOptions,
 } from './options.js';
 import { ProcessFreeze, type ProcessFreezeOptions, parseFreezeTerms } from './process-freeze.js';
@@ -65,10 +66,15 @@ export class ProcessVm implements Vm {
   readonly name: string;
   /** The command. */
   readonly program: string;
-  /** Where the guest finds its metadata service, which its environment names too. */
+  /**
+   * Where its metadata service is. Its environment names it too; in a network of its own, as http://169.254.169.254, by
+   * which the guest alone finds it.
+   */
   readonly metadataUrl: string | undefined;
   /** By what it is frozen, and why so. */
   readonly freezer: ChosenFreezer;
+  /** Ports of the host's loopback device that lead into the guest's own network; empty where it is in the host's. */
+  readonly publishedPorts: readonly PublishedPort[];
   /** What a freeze of a process does to its clocks. */
   readonly clocks: ClockGuarantees = PROCESS_CLOCKS;
   readonly #options: ParsedProcessVmOptions;
@@ -84,6 +90,7 @@ export class ProcessVm implements Vm {
     this.program = options.command;
     this.metadataUrl = options.metadataUrl;
     this.freezer = guest.freezer;
+    this.publishedPorts = guest.publishedPorts;
     this.#options = options;
     guest.onEvent(({ event }) => {
       if (event === 'gone') this.#noteEnd();
@@ -92,7 +99,7 @@ export class ProcessVm implements Vm {
 
   /**
    * Makes the supervisor and the group of a VM that belongs to no host, in state 'created'. Rejects with
-   * ERR_INVALID_OPTION, ERR_UNKNOWN_OPTION, ERR_FREEZER_UNAVAILABLE, ERR_SUPERVISOR_LOST.
+   * ERR_INVALID_OPTION, ERR_UNKNOWN_OPTION, ERR_FREEZER_UNAVAILABLE, ERR_NETWORK_UNAVAILABLE, ERR_SUPERVISOR_LOST.
    */
   static async create(options: ProcessVmOptions): Promise<ProcessVm> {
     return await ProcessVm.fromOptions(parseProcessVmOptions(options, (command) => command));

@@ -2,8 +2,9 @@ import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StandstillError } from '../base/errors.js';
 import type { ProcessGuest } from './guest.js';
+import { listensAt } from './listening.js';
 import type { LogTail } from './log-tail.js';
-import type { ParsedProcessVmOptions, Readiness } from './options.js';
+import { type ParsedProcessVmOptions, type Readiness, urlFromHost } from './options.js';
 
 const PROBE_INTERVAL_MS = 25;
 const PROBE_TIMEOUT_MS = 2000;
@@ -14,9 +15,10 @@ const PROBE_TIMEOUT_MS = 2000;
  */
 export async function untilReady(
   guest: ProcessGuest,
-  { ready, readyTimeoutMs }: Pick<ParsedProcessVmOptions, 'ready' | 'readyTimeoutMs'>,
+  options: Pick<ParsedProcessVmOptions, 'ready' | 'readyTimeoutMs' | 'network'>,
   signal: AbortSignal | undefined,
 ): Promise<void> {
+  const { ready, readyTimeoutMs, network } = options;
   const stop = new AbortController();
   const timer = setTimeout(() => stop.abort(notReady(guest, readyTimeoutMs)), readyTimeoutMs);
   const onAbort = () => stop.abort(new StandstillError('ERR_ABORTED', 'The wait for a guest was aborted'));
@@ -31,7 +33,7 @@ export async function untilReady(
   });
   try {
     stopIfEnded();
-    if (ready !== undefined) await untilSign(ready, guest.log, stop.signal);
+    if (ready !== undefined) await untilSign(ready, guest, network === 'own', stop.signal);
     stop.signal.throwIfAborted();
   } catch (error) {
     throw stop.signal.reason instanceof StandstillError ? stop.signal.reason : await endedOr(guest, error);
@@ -53,15 +55,26 @@ async function endedOr(guest: ProcessGuest, error: unknown): Promise<unknown> {
 }
 
 /** Rejects with the signal's reason. */
-async function untilSign(ready: Readiness, log: LogTail, signal: AbortSignal): Promise<void> {
+async function untilSign(ready: Readiness, guest: ProcessGuest, isOwn: boolean, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
-  if ('line' in ready) return await untilLine(ready.line, log, signal);
-  const probe = 'port' in ready ? () => accepts(ready.port, ready.host ?? '127.0.0.1') : () => answers(ready.http);
+  if ('line' in ready) return await untilLine(ready.line, guest.log, signal);
+  const probe = isOwn ? ownProbe(ready, guest) : hostProbe(ready);
   while (!(await probe())) {
     signal.throwIfAborted();
     await sleep(PROBE_INTERVAL_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
   }
 }
+
+type Probed = Exclude<Readiness, { line: unknown }>;
+
+const hostProbe = (ready: Probed): (() => Promise<boolean>) =>
+  'port' in ready ? () => accepts(ready.port, ready.host ?? '127.0.0.1') : () => answers(ready.http);
+
+/** Nobody outside can connect to the guest's own network but at a published port, where the relay accepts in any case. */
+const ownProbe = (ready: Probed, guest: ProcessGuest): (() => Promise<boolean>) =>
+  'port' in ready
+    ? async () => listensAt(guest.members().pids, ready.port)
+    : () => answers(urlFromHost(ready.http, guest.publishedPorts));
 
 function accepts(port: number, host: string): Promise<boolean> {
   return new Promise((resolve) => {

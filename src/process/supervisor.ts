@@ -7,7 +7,13 @@ import { NS_PER_S } from '../base/units.js';
 import { addon } from '../native/addon.js';
 import { besideAddon } from '../native/binaries.js';
 import type { NativeSupervisor, NativeSupervisorReply, NativeSupervisorRequest } from '../native/process-contract.js';
-import { type Freezer, METADATA_URL_VARIABLE, type ParsedProcessVmOptions } from './options.js';
+import {
+  type Freezer,
+  METADATA_ADDRESS,
+  METADATA_URL_VARIABLE,
+  type ParsedProcessVmOptions,
+  type PublishedPort,
+} from './options.js';
 
 const PROGRAM_PATH = besideAddon('standstill-supervisor');
 /** A supervisor that has not answered after this, beyond the time that the request itself allows, is lost. */
@@ -15,7 +21,16 @@ const ANSWER_NS = 10 * NS_PER_S;
 
 /** What a supervisor tells without being asked. */
 export type SupervisorEvent =
-  | { event: 'ready'; freezer: Exclude<Freezer, 'auto'>; group: string; why: string }
+  | {
+      event: 'ready';
+      freezer: Exclude<Freezer, 'auto'>;
+      group: string;
+      why: string;
+      /** Its descriptor of a socket for the guest's metadata service; -1: none. */
+      metadataFd: number;
+      ports: readonly PublishedPort[];
+    }
+  | { event: 'no-network'; why: string }
   | { event: 'unavailable'; why: string }
   /** The command has ended; `daemonised`: it left descendants behind. */
   | { event: 'ended'; pid: number; exitCode: number; exitSignal: number; daemonised: boolean }
@@ -48,28 +63,34 @@ interface RequestOptions {
  */
 export class Supervisor {
   readonly freezer: ChosenFreezer;
+  readonly publishedPorts: readonly PublishedPort[];
   readonly stdout: Readable;
   readonly stderr: Readable;
   readonly #native: NativeSupervisor;
   readonly #listeners: Set<(event: SupervisorEvent) => void>;
   readonly #name: string;
+  readonly #pid: number;
+  readonly #metadataFd: number;
 
   private constructor(
     name: string,
     native: NativeSupervisor,
-    freezer: ChosenFreezer,
+    ready: Extract<SupervisorEvent, { event: 'ready' }>,
     launched: Launched,
     listeners: Set<(event: SupervisorEvent) => void>,
   ) {
     this.#name = name;
     this.#native = native;
-    this.freezer = freezer;
+    this.freezer = { kind: ready.freezer, group: ready.group, why: ready.why };
+    this.publishedPorts = ready.ports;
+    this.#pid = launched.child.pid ?? 0;
+    this.#metadataFd = ready.metadataFd;
     this.stdout = launched.stdout;
     this.stderr = launched.stderr;
     this.#listeners = listeners;
   }
 
-  /** Rejects with ERR_SUPERVISOR_LOST where it cannot be started, ERR_FREEZER_UNAVAILABLE where no freezer can be had. */
+  /** Rejects with ERR_SUPERVISOR_LOST where it cannot be started, ERR_FREEZER_UNAVAILABLE, ERR_NETWORK_UNAVAILABLE. */
   static async launch(options: ParsedProcessVmOptions): Promise<Supervisor> {
     const native = addon.openSupervisor();
     const listeners = new Set<(event: SupervisorEvent) => void>();
@@ -80,6 +101,7 @@ export class Supervisor {
       const launched = launchProgram(native.supervisorFd(), configurationOf(options));
       native.handedOver();
       const first = await firstEvent(launched, listeners, tell);
+      if (first.event === 'no-network') throw networkError(options, first.why);
       if (first.event !== 'ready') {
         const why = first.event === 'unavailable' ? first.why : 'it ended at once';
         throw new StandstillError(
@@ -90,8 +112,7 @@ export class Supervisor {
       // A running guest does not keep this process alive.
       launched.child.unref();
       for (const stream of [launched.stdout, launched.stderr, launched.events]) stream.unref();
-      const freezer = { kind: first.freezer, group: first.group, why: first.why };
-      return new Supervisor(options.name, native, freezer, launched, listeners);
+      return new Supervisor(options.name, native, first, launched, listeners);
     } catch (error) {
       native.close();
       throw error;
@@ -119,6 +140,14 @@ export class Supervisor {
     const reply = this.#native.await(allowedNs + ANSWER_NS);
     if (reply === null) throw this.#lost();
     return reply;
+  }
+
+  /**
+   * A socket that listens where the guest looks for its metadata service, the caller's to close; undefined where it is in
+   * the host's network. Throws ERR_NETWORK_UNAVAILABLE.
+   */
+  metadataSocket(): number | undefined {
+    return this.#metadataFd < 0 ? undefined : addon.takeDescriptor(this.#pid, this.#metadataFd);
   }
 
   /** Ends the connection, and with it the supervisor and all of its guest. */
@@ -180,12 +209,35 @@ function firstEvent(
   });
 }
 
+function networkError({ name }: ParsedProcessVmOptions, why: string): StandstillError {
+  const message =
+    `Expected a network of its own for VM '${name}' but this machine refuses ${why}. Run as root (in a container with ` +
+    '--cap-add SYS_ADMIN,NET_ADMIN), or let users make namespaces: sysctl user.max_user_namespaces=10000, ' +
+    'kernel.unprivileged_userns_clone=1, kernel.apparmor_restrict_unprivileged_userns=0, where the system has them.';
+  return new StandstillError('ERR_NETWORK_UNAVAILABLE', message);
+}
+
 /** As native/supervisor/configuration.h has it. */
-function configurationOf({ freezer, cwd, command, args, env, metadataUrl }: ParsedProcessVmOptions): string {
-  const environment = { ...(env ?? process.env), [METADATA_URL_VARIABLE]: metadataUrl };
+function configurationOf(options: ParsedProcessVmOptions): string {
+  const { freezer, cwd, command, args, env, metadataUrl } = options;
+  const isOwn = options.network === 'own';
+  const ownUrl = isOwn && metadataUrl !== undefined ? `http://${METADATA_ADDRESS}` : metadataUrl;
+  const environment = { ...(env ?? process.env), [METADATA_URL_VARIABLE]: ownUrl };
+  const network = isOwn && metadataUrl !== undefined ? 'metadata' : options.network;
+  const ports = options.publish.map(({ host, guest }) => `${host}:${guest}`);
   const variables = Object.entries(environment).flatMap(([name, value]) =>
     value === undefined ? [] : [`${name}=${value}`],
   );
-  const fields = [freezer, cwd ?? process.cwd(), `${args.length + 1}`, command, ...args, `${variables.length}`];
+  const listed = [`${ports.length}`, ...ports];
+  const fields = [
+    freezer,
+    network,
+    ...listed,
+    cwd ?? process.cwd(),
+    `${args.length + 1}`,
+    command,
+    ...args,
+    `${variables.length}`,
+  ];
   return [...fields, ...variables].map((field) => `${field}\0`).join('');
 }

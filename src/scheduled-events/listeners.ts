@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:net';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import { messageOf, StandstillError } from '../base/errors.js';
 import { assertNotPublic, type Endpoint, endpointOf, urlOf } from './addresses.js';
@@ -9,6 +11,8 @@ interface Listener {
   readonly app: FastifyInstance;
   readonly index: number;
   readonly url: string;
+  /** Further sockets at which it takes connections. */
+  readonly doors: Server[];
 }
 
 export interface ListenerPlan {
@@ -40,12 +44,27 @@ export class GuestListeners {
     const app = createGuestServer(guest, limits, logger?.child({ vm: name }));
     try {
       const url = urlOf({ ...endpoint, port: await listen(app, endpoint) });
-      this.#listeners.set(name, { app, index, url });
+      this.#listeners.set(name, { app, index, url, doors: [] });
       return url;
     } catch (error) {
       this.#indices.delete(index);
       await app.close();
       throw error;
+    }
+  }
+
+  /** Takes connections for a server that is there, at a socket that listens. Rejects with ERR_LISTEN_FAILED. */
+  async openDoor(name: string, socketFd: number): Promise<void> {
+    const listener = this.#listeners.get(name);
+    if (listener === undefined) throw new Error(`no server of ${name} is open`);
+    const door = createServer((socket) => listener.app.server.emit('connection', socket));
+    listener.doors.push(door);
+    try {
+      door.listen({ fd: socketFd });
+      await once(door, 'listening');
+    } catch (error) {
+      const message = `Expected a socket that listens for '${name}' but: ${messageOf(error)}`;
+      throw new StandstillError('ERR_LISTEN_FAILED', message, { cause: error });
     }
   }
 
@@ -57,6 +76,7 @@ export class GuestListeners {
     const listener = this.#listeners.get(name);
     if (listener === undefined) return;
     this.#listeners.delete(name);
+    for (const door of listener.doors) door.close();
     await listener.app.close();
     this.#indices.delete(listener.index);
   }

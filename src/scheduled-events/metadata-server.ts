@@ -112,6 +112,14 @@ export class MetadataServer implements AsyncDisposable {
     }
   }
 
+  /**
+   * Has a VM's server take connections at a socket that listens, by its descriptor, too; it is closed with the server. Rejects
+   * with ERR_LISTEN_FAILED.
+   */
+  async serveAt(name: string, socketFd: number): Promise<void> {
+    await this.#listeners.openDoor(name, socketFd);
+  }
+
   /** Closes a VM's server. Its events go on. */
   async removeVm(name: string): Promise<void> {
     if (!this.#members.delete(name)) return;

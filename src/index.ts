@@ -152,6 +152,7 @@ export {
   runRecord,
 } from './report/record.js';
 export { parseRunRecord, runRecordJsonSchema } from './report/record-schema.js';
+export { type ReportFormat, renderReport, reportFormatOf } from './report/render.js';
 export type { Announcement } from './scheduled-events/announcement.js';
 export { type ControlOptions, ControlServer } from './scheduled-events/control-server.js';
 export {

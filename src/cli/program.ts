@@ -8,6 +8,7 @@ import type { Leave } from './leave.js';
 import { addOutputFlags } from './output-flags.js';
 import { patchCommand } from './patch/command.js';
 import { planCommand } from './plan.js';
+import { reportCommand } from './report.js';
 import { rolloutCommand } from './rollout/command.js';
 import { runCommand } from './run.js';
 import { serveCommand } from './serve/command.js';
@@ -24,6 +25,7 @@ export function createProgram(leave: Leave): Command {
     .addCommand(initCommand(leave))
     .addCommand(runCommand(leave))
     .addCommand(rolloutCommand(leave))
+    .addCommand(reportCommand(leave))
     .addCommand(verifyCommand(leave))
     .addCommand(benchCommand(leave))
     .addCommand(snapshotCommand(leave))

@@ -28,6 +28,7 @@ export interface RunFlags extends BundleFlags, OutputFlags {
   duration: number;
   fault?: string;
   ui?: UiFlag;
+  report?: string[];
 }
 
 export interface RunPlan {

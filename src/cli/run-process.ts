@@ -1,7 +1,11 @@
+import { hostname } from 'node:os';
 import { type Command, Option } from 'commander';
 import { isStandstillError, StandstillError, unexpected } from '../base/errors.js';
+import { EventLog } from '../base/event-log.js';
 import { formatBytes, formatNs } from '../base/units.js';
+import type { HostEvent } from '../host/events.js';
 import { Host } from '../host/host.js';
+import { HostJournal } from '../host/journal.js';
 import { type ProcessFreezeReport, type ProcessRunReport, runProcessFreezes } from '../process/freeze-run.js';
 import {
   FREEZERS,
@@ -13,12 +17,14 @@ import {
 } from '../process/options.js';
 import { ProcessVm } from '../process/process-vm.js';
 import { MetadataServer } from '../scheduled-events/metadata-server.js';
+import { vmObserver } from '../vm/emulated-vm.js';
 import { EXIT_NOT_OK, EXIT_OK } from './exit-codes.js';
 import { collect, durationMs, wholeNumber } from './flags.js';
 import { catchInterrupts } from './interrupt.js';
 import type { Leave } from './leave.js';
 import type { OutputFlags } from './output-flags.js';
 import { showProgress } from './progress.js';
+import { Recording } from './recording.js';
 import { type Column, renderTable } from './render/table.js';
 import { type Style, terminalOf } from './terminal.js';
 
@@ -39,6 +45,7 @@ export interface RunProcessFlags extends OutputFlags {
   duration: number;
   budget: number;
   proof: string;
+  report?: string[];
 }
 
 const OF_PROCESS = ['readyPort', 'readyHttp', 'readyLine', 'freezer', 'freeze', 'times', 'network', 'publish'];
@@ -90,6 +97,9 @@ export async function runProcess(
   const options = vmOptionsOf(command, flags);
   const provesMemory = provesMemoryOf(flags.proof, isProofGiven);
   let vm: ProcessVm | undefined;
+  const recording = new Recording(`freezes of ${options.name}`, null);
+  const log = new EventLog<HostEvent>();
+  const journal = new HostJournal(log, hostname(), null);
   let host: Host | undefined;
   const metadata = options.network === 'own' ? new MetadataServer() : undefined;
   using interrupt = catchInterrupts(() => {
@@ -101,6 +111,12 @@ export async function runProcess(
     const report = await withProgress(flags, async (say) => {
       if (metadata !== undefined) host = await Host.create({ metadata });
       vm = await (host?.createProcessVm(options) ?? ProcessVm.create(options));
+      journal.tell({ type: 'vm-created', vm: vm.name, program: vm.program, ramBytes: vm.ramBytes });
+      const told = vm[vmObserver];
+      vm[vmObserver] = (event) => {
+        told?.(event);
+        journal.tell(event);
+      };
       interrupt.signal.throwIfAborted();
       vm.start();
       say('waiting until the guest is ready');
@@ -112,20 +128,27 @@ export async function runProcess(
         budgetMs: flags.budget,
         provesMemory,
         signal: interrupt.signal,
+        onFreeze: (record) => journal.impactEnded('freeze', [record]),
         onPhase: (phase, freeze) =>
           say(`${phase === 'running' ? 'the guest runs' : 'frozen'}: ${freeze} of ${flags.times}`),
       });
     });
+    recording.processes.push(report);
+    recording.ended(report.ok);
     process.stdout.write(flags.json === true ? `${JSON.stringify(report, null, 2)}\n` : render(report, flags));
     exitCode = report.ok ? EXIT_OK : EXIT_NOT_OK;
   } catch (error) {
+    recording.failed(error);
     if (interrupt.exitCode === undefined || !isStandstillError(error, 'ERR_ABORTED')) throw error;
     process.stderr.write('Interrupted: the guest was thawed and ended.\n');
     exitCode = interrupt.exitCode;
   } finally {
+    // That it ends now is no fault of its own.
+    if (vm !== undefined) vm[vmObserver] = undefined;
     await vm?.terminate();
     await host?.close();
     await metadata?.close();
+    recording.write(log.entries, flags.report);
   }
   await leave(exitCode, 0);
 }

@@ -13,6 +13,7 @@ import { closing } from './help.js';
 import { catchInterrupts, type Interrupt } from './interrupt.js';
 import type { Leave } from './leave.js';
 import { type Progress, showProgress } from './progress.js';
+import { Recording, reportOption } from './recording.js';
 import { renderTimeline } from './render/timeline.js';
 import { renderTickers, renderUpdate, renderVerdict } from './render/verdict.js';
 import { renderVms } from './render/vm-tables.js';
@@ -70,7 +71,7 @@ export function runCommand(leave: Leave): Command {
       const isProofGiven = command.getOptionValueSource('proof') === 'cli';
       return await runProcess(flags.process, flags, isProofGiven, leave);
     });
-  for (const option of [...bundleOptions(), ...processOptions]) command.addOption(option);
+  for (const option of [...bundleOptions(), ...processOptions, reportOption()]) command.addOption(option);
   return command;
 }
 
@@ -81,6 +82,7 @@ async function run(flags: RunFlags, leave: Leave): Promise<void> {
   const plan = planRun(flags);
   // Before the host, whose temporary folder a signal must not leave behind.
   let host: Host | undefined;
+  const recording = new Recording(`maintenance of ${plan.vms.length} VMs`, plan.seed);
   using interrupt = catchInterrupts(() => host?.[Symbol.dispose]());
   let dashboard: DashboardServer | undefined;
   let exitCode: number = EXIT_NOT_OK;
@@ -89,16 +91,20 @@ async function run(flags: RunFlags, leave: Leave): Promise<void> {
     dashboard = await startDashboard(flags.ui, host, { patches: plan.patches });
     tellDashboard(dashboard);
     const report = await maintain(host, plan, interrupt, flags);
+    recording.maintenances.push({ host: host.name, report });
+    recording.ended(report.ok);
     process.stdout.write(flags.json === true ? `${JSON.stringify(report, null, 2)}\n` : render(report, flags));
     exitCode = report.ok ? EXIT_OK : EXIT_NOT_OK;
     await serveOn(dashboard, interrupt.signal);
   } catch (error) {
+    recording.failed(error);
     if (interrupt.exitCode === undefined || !isStandstillError(error, 'ERR_ABORTED')) throw error;
     process.stderr.write('Interrupted: the VMs were resumed and closed, the temporary folder is removed.\n');
     exitCode = interrupt.exitCode;
   } finally {
     await dashboard?.close();
     await host?.close();
+    recording.write(host?.log.entries ?? [], flags.report);
   }
   await leave(exitCode, host?.abandonedThreads ?? 0);
 }

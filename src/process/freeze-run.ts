@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { monotonicNs } from '../base/clock.js';
 import { isStandstillError, messageOf, StandstillError } from '../base/errors.js';
 import { NS_PER_MS } from '../base/units.js';
-import type { ResumedBy } from '../native/contract.js';
+import type { NativeFreezeRecord, ResumedBy } from '../native/contract.js';
 import type { ClockGuarantees } from '../vm/guarantees.js';
 import type { ProcessEnding } from './guest.js';
 import type { LogLine } from './log-tail.js';
@@ -24,6 +24,8 @@ export interface FreezeRunOptions {
   readonly provesMemory: boolean;
   readonly signal: AbortSignal;
   /** `freeze` counts from 1. */
+  /** Called once the guest runs again. */
+  readonly onFreeze?: (record: NativeFreezeRecord) => void;
   readonly onPhase?: (phase: 'running' | 'frozen', freeze: number) => void;
 }
 
@@ -131,6 +133,7 @@ async function freezeOnce(vm: ProcessVm, options: FreezeRunOptions): Promise<Pro
     freeze.release();
   }
   const [record] = freeze.records();
+  if (record !== undefined) options.onFreeze?.(record);
   const [before, after] = images;
   const difference = before === undefined || after === undefined ? null : before.compare(after);
   const proved = difference === null ? 'preserved' : 'changed';

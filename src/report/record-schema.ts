@@ -41,7 +41,14 @@ const vmSchema = z.looseObject({
   digestAfter: text.nullable(),
   bytesRead: count,
   bytesReadInFreeze: count,
-  changedPages: z.looseObject({ count, firstPage: count, firstGpa: count }).nullable(),
+  changedPages: z
+    .looseObject({
+      count,
+      firstPage: count,
+      firstGpa: count,
+      bytes: z.looseObject({ gpa: count, atHalt: text, atRelease: text }).nullable(),
+    })
+    .nullable(),
   difference: differenceSchema.nullable(),
   unprovenReason: text.nullable(),
   stepsBefore: finite.nullable(),

@@ -6,6 +6,8 @@ import type { DashboardServer } from '../../dashboard/dashboard-server.js';
 import { Fleet } from '../../fleet/fleet.js';
 import { FAULT_DOMAINS_MAX, HOSTS_MAX, UPDATE_DOMAINS_MAX } from '../../fleet/options.js';
 import type { RolloutReport } from '../../fleet/rollout-report.js';
+import type { Host } from '../../host/host.js';
+import type { MaintenanceOptions } from '../../maintenance/options.js';
 import { serveOn, startDashboard, tellDashboard, uiOption } from '../dashboard.js';
 import { writeComponents } from '../demo/components.js';
 import { EXIT_NOT_OK, EXIT_OK } from '../exit-codes.js';
@@ -15,6 +17,7 @@ import { catchInterrupts } from '../interrupt.js';
 import type { Leave } from '../leave.js';
 import { perform } from '../perform.js';
 import { showProgress } from '../progress.js';
+import { Recording, reportOption } from '../recording.js';
 import { terminalOf } from '../terminal.js';
 import { planRolloutRun, type RolloutFlags, type RolloutRun } from './options.js';
 import { planFleet } from './plan.js';
@@ -75,6 +78,7 @@ export function rolloutCommand(leave: Leave): Command {
     .option('--plan', 'show the placement, the order and what each host would do; nothing is applied')
     .addOption(uiOption('a dashboard in the browser; when the rollout is over it serves on until Ctrl-C'))
     .option('--log <file>', 'write the event log there, an object a line')
+    .addOption(reportOption())
     .addHelpText(
       'after',
       closing('0 all hosts patched, all VMs well, invariants proved; 1 not so; 2 usage; 130 Ctrl-C, 143 SIGTERM.', [
@@ -100,6 +104,7 @@ function orderOf(text: string): number[] {
 async function run(flags: RolloutFlags, leave: Leave): Promise<void> {
   const plan = planRolloutRun(flags);
   let fleet: Fleet | undefined;
+  const recording = new Recording(`rollout over ${flags.hosts} hosts`, flags.seed);
   // A second signal does not wait: the temporary folders of the hosts go, a state folder stays.
   using interrupt = catchInterrupts(() => {
     for (const host of fleet?.hosts ?? []) host[Symbol.dispose]();
@@ -110,11 +115,14 @@ async function run(flags: RolloutFlags, leave: Leave): Promise<void> {
     fleet = await Fleet.create(plan.fleet);
     dashboard = await startDashboard(flags.ui, fleet, { patches: plan.rollout.patches });
     tellDashboard(dashboard);
-    const report = await rollOut(fleet, plan, flags, interrupt.signal);
+    const report = await rollOut(fleet, plan, flags, recording, interrupt.signal);
+    recording.rollouts.push(report);
+    if (report.stoppedBy !== 'aborted') recording.ended(report.ok);
     exitCode = interrupt.exitCode ?? (report.ok ? EXIT_OK : EXIT_NOT_OK);
     process.stderr.write(advice(report, flags));
     await serveOn(dashboard, interrupt.signal);
   } catch (error) {
+    recording.failed(error);
     if (interrupt.exitCode === undefined || !isStandstillError(error, 'ERR_ABORTED')) throw error;
     process.stderr.write('Interrupted before the rollout began: no host was patched.\n');
     exitCode = interrupt.exitCode;
@@ -122,6 +130,7 @@ async function run(flags: RolloutFlags, leave: Leave): Promise<void> {
     await dashboard?.close();
     await fleet?.close();
     if (flags.log !== undefined && fleet !== undefined) writeLog(flags.log, fleet);
+    recording.write(fleet?.log.entries ?? [], flags.report);
   }
   await leave(
     exitCode,
@@ -133,6 +142,7 @@ async function rollOut(
   fleet: Fleet,
   plan: RolloutRun,
   flags: RolloutFlags,
+  { maintenances }: Recording,
   signal: AbortSignal,
 ): Promise<RolloutReport> {
   const terminal = terminalOf(process.stdout, flags.color);
@@ -146,7 +156,12 @@ async function rollOut(
     progress.say('the VMs run');
     await sleep(plan.durationMs, undefined, { signal }).catch(() => signal.throwIfAborted());
     using _watch = watchRollout(fleet, progress);
-    const control = { signal, isApplied: plan.isApplied };
+    const maintain = async (host: Host, options: MaintenanceOptions) => {
+      const report = await host.applyMaintenance(options);
+      maintenances.push({ host: host.name, report });
+      return report;
+    };
+    const control = { signal, isApplied: plan.isApplied, maintain };
     if (plan.resume === null) return await fleet.rollout({ ...plan.rollout, ...control });
     return await fleet.resumeRollout({ ...control, direction: plan.resume === 'as it was' ? undefined : plan.resume });
   })();

@@ -39,6 +39,7 @@ export interface RolloutFlags extends OutputFlags {
   allowReboot?: true;
   log?: string;
   ui?: UiFlag;
+  report?: string[];
 }
 
 export interface RolloutRun {
@@ -104,7 +105,7 @@ export function planRolloutRun(flags: RolloutFlags): RolloutRun {
 }
 
 function assertStateFlags(flags: RolloutFlags): void {
-  const serving = (['log', 'ui'] as const).find((name) => flags[name] !== undefined);
+  const serving = (['log', 'ui', 'report'] as const).find((name) => flags[name] !== undefined);
   if (flags.plan && serving !== undefined) {
     throw new StandstillError('ERR_INVALID_OPTION', `Expected one of --plan and --${serving} but received both`);
   }

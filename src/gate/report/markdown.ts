@@ -1,3 +1,4 @@
+import { escapeMarkdown } from '../../base/markdown.js';
 import { formatShare, formatValue } from '../units.js';
 import type { GateReport, MetricVerdict, Verdict } from '../verdict.js';
 
@@ -36,13 +37,13 @@ export function renderMarkdown(report: GateReport): string {
   const lines = [
     `## ${MARKS[report.verdict]} Performance gate: ${VERDICT_TITLES[report.verdict].toLowerCase()}`,
     '',
-    escaped(methodOf(report)),
+    escapeMarkdown(methodOf(report)),
     '',
     `| | metric | ${report.method === 'budget' ? 'limit' : 'base'} | head | worse by | |`,
     '| --- | --- | ---: | ---: | ---: | --- |',
     ...rows.slice(0, ROWS_MAX).map(rowOf),
     ...(hidden > 0 ? ['', `${hidden} more metrics are in the JSON report.`] : []),
-    ...(report.warnings.length > 0 ? ['', ...report.warnings.map((warning) => `> ⚠️ ${escaped(warning)}`)] : []),
+    ...(report.warnings.length > 0 ? ['', ...report.warnings.map((warning) => `> ⚠️ ${escapeMarkdown(warning)}`)] : []),
   ];
   return `${lines.join('\n')}\n`;
 }
@@ -51,8 +52,5 @@ function rowOf({ verdict, name, unit, base, head, worseBy, reason, settledBy }: 
   const change = worseBy === null ? '–' : formatShare(worseBy);
   const explanation = settledBy === null ? reason : `${reason}; would settle it: ${settledBy}`;
   const cells = [MARKS[verdict], name, figure(base, unit), figure(head, unit), change, explanation];
-  return `| ${cells.map(escaped).join(' | ')} |`;
+  return `| ${cells.map(escapeMarkdown).join(' | ')} |`;
 }
-
-const escaped = (text: string): string =>
-  text.replace(/[\\|`*_<>[\]]/g, (character) => `\\${character}`).replace(/\r?\n/g, ' ');

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { renderTimeline, segmentsOf } from '../../../src/cli/render/timeline.js';
+import { renderTimeline } from '../../../src/cli/render/timeline.js';
 import { terminalOf } from '../../../src/cli/terminal.js';
+import { segmentsOf } from '../../../src/report/phase-segments.js';
 import { reportOf, vmReportOf } from '../report-fixture.js';
 
 const plain = (columns: number) => ({ ...terminalOf(process.stdout, false), columns });

@@ -23,6 +23,6 @@ function refusal() {
 const why = refusal();
 if (why !== null) {
   // A checkout has no prebuilt engine, and nobody misses it there.
-  if (!existsSync(join(root, 'src'))) console.error(`standstill: ${why}; building it`);
+  if (!existsSync(join(root, 'src', 'index.ts'))) console.error(`standstill: ${why}; building it`);
   await import('./build-addon.mjs');
 }

@@ -122,6 +122,7 @@ export const STAGES = [
       ['npx', 'biome', 'check', '.'],
       ['npx', 'tsc', '--noEmit'],
       ['node', 'scripts/lint-native.mjs'],
+      ['npx', 'typedoc', '--emit', 'none'],
     ],
     count: countCommands,
   },

@@ -10,6 +10,7 @@ interface ErrorCodeEntry {
   readonly remedy: string;
 }
 
+/** Every code of a `StandstillError`: who raises it, what it means, and what helps. docs/ERRORS.md as data. */
 export const ERROR_CODES = {
   ERR_INVALID_ARGUMENT: {
     raisedBy: 'engine',
@@ -416,6 +417,7 @@ export const ERROR_CODES = {
   },
 } as const satisfies Record<string, ErrorCodeEntry>;
 
+/** The codes of `StandstillError.code`; a code that was published keeps its meaning. */
 export type ErrorCode = keyof typeof ERROR_CODES;
 
 /** docs/ERRORS.md, as text. */

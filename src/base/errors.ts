@@ -14,6 +14,7 @@ export class StandstillError extends Error {
   }
 }
 
+/** Whether it is an error of this package, and where a code is given, of that code. */
 export const isStandstillError = (error: unknown, code?: ErrorCode): error is StandstillError =>
   error instanceof StandstillError && (code === undefined || error.code === code);
 

@@ -9,6 +9,7 @@ export interface LogEvent {
   readonly type: string;
 }
 
+/** What a log adds to each event. */
 export interface LogStamp {
   /** 1 for the first entry of a log, and one more for each that follows. */
   readonly seq: number;
@@ -29,6 +30,7 @@ export interface LogStorage {
   flush(): Promise<void>;
 }
 
+/** What a log begins with, and where it is kept. */
 export interface EventLogOptions<Event extends LogEvent> {
   /** CLOCK_MONOTONIC at the log's begin. Default: now. */
   beganAtNs?: bigint;
@@ -39,6 +41,7 @@ export interface EventLogOptions<Event extends LogEvent> {
   storage?: LogStorage;
 }
 
+/** From where on, and how long, a log is followed. */
 export interface FollowOptions {
   /** Begin behind this entry: 0, the default, is from the oldest in memory on. */
   afterSeq?: number | undefined;
@@ -86,6 +89,9 @@ export class EventLog<Event extends LogEvent> implements AsyncIterable<LogEntry<
     return Number(atNs - this.#beganAtNs);
   }
 
+  /**
+   * Writes an event down with the next number and the present moment, tells all who subscribed, and returns the entry.
+   */
   append(event: Event): LogEntry<Event> {
     this.#lastSeq += 1;
     this.#lastAtNs = Math.max(this.#lastAtNs, this.sinceBeginNs(monotonicNs()));
@@ -138,6 +144,7 @@ export class EventLog<Event extends LogEvent> implements AsyncIterable<LogEntry<
     }
   }
 
+  /** `follow()` from the oldest entry in memory on. */
   [Symbol.asyncIterator](): AsyncGenerator<LogEntry<Event>, void, undefined> {
     return this.follow();
   }

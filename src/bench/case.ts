@@ -35,7 +35,9 @@ export interface BenchContext {
   openStoreCost(): Promise<StoreCostServer>;
   /** A process that works for the case is no noise. */
   addChild(pid: number | undefined): void;
+  /** A series of latencies in whole nanoseconds, whose percentiles are kept in a histogram. */
   latencies(): Series;
+  /** A series of any figures, such as rates and sizes. */
   figures(values?: readonly number[]): Series;
   /** Runs the sides in turns, in an order that alternates: so many rounds after one to warm up. */
   inTurns(rounds: number, sides: readonly Side[]): Promise<void>;
@@ -90,5 +92,6 @@ export interface BenchCase {
   readonly params?: readonly BenchParamName[];
   /** About how long a full run takes, for the time left. Default 5. */
   readonly seconds?: number;
+  /** Measures, in turns where it compares, and answers the metrics. May reject: the run then ends with that error. */
   run(context: BenchContext): Promise<readonly MetricDraft[]>;
 }

@@ -28,6 +28,7 @@ export interface UserBenchContext
   ): Promise<void>;
 }
 
+/** A benchmark of one's own, as `defineBench` takes it. */
 export interface BenchDefinition {
   /** Lower-case letters, digits and dashes. */
   readonly name: string;

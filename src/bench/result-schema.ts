@@ -159,6 +159,7 @@ const environmentSchema = z.object({
   }),
 });
 
+/** The zod schema of a result: `parse` throws a ZodError where it is none. */
 export const benchResultSchema = z.object({
   format: z.literal(BENCH_RESULT_FORMAT),
   schemaVersion: z.literal(BENCH_RESULT_VERSION),
@@ -181,10 +182,18 @@ export type BenchDirection = (typeof BENCH_DIRECTIONS)[number];
 export type BenchSummary = z.infer<typeof summarySchema>;
 export type BenchMeasurement = z.infer<typeof measurementSchema>;
 export type BenchReference = z.infer<typeof referenceSchema>;
+/**
+ * One figure of a result: its samples or histogram, unit, interval, and what it is held against.
+ * @interface
+ */
 export type BenchMetric = z.infer<typeof metricSchema>;
 export type BenchCalibration = z.infer<typeof calibrationSchema>;
 export type BenchNoise = z.infer<typeof noiseSchema>;
 export type BenchEnvironment = z.infer<typeof environmentSchema>;
+/**
+ * * What `standstill bench --json` prints. Keys may be added; none changes its meaning without another `schemaVersion`.
+ * @interface
+ */
 export type BenchResult = z.infer<typeof benchResultSchema>;
 
 /** The schema as JSON Schema (draft 2020-12), for tools in other languages. */

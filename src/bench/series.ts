@@ -27,6 +27,7 @@ export class Series {
     this.#clock = clock;
   }
 
+  /** Adds a sample to the present round; a latency is rounded to whole nanoseconds, at least 0. */
   record(value: number): void {
     const kept = this.#kind === 'latencies' ? Math.max(0, Math.round(value)) : value;
     this.#values.push(kept);
@@ -39,10 +40,12 @@ export class Series {
     round.values.push(kept);
   }
 
+  /** Adds several samples to the present round. */
   recordAll(values: readonly number[]): void {
     for (const value of values) this.record(value);
   }
 
+  /** How many samples it has. */
   get samples(): number {
     return this.#values.length;
   }
@@ -52,10 +55,12 @@ export class Series {
     return this.#rounds.map(({ values }) => quantile(sorted(values), 0.5));
   }
 
+  /** Count, extremes, mean and those percentiles beyond which ten samples lie. */
   summary(): BenchSummary {
     return this.#kind === 'latencies' ? this.#summaryOfLatencies() : summarise(this.#values);
   }
 
+  /** The series as it stands in a result: summary, distribution, and the medians of its rounds. */
   measurement(): BenchMeasurement {
     const medians = this.roundMedians;
     return {

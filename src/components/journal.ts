@@ -29,6 +29,7 @@ export interface ComponentChange {
   readonly isNew: boolean;
 }
 
+/** A step of an update; what has `committed` behind it is kept after a crash, everything else is rolled back. */
 export type JournalStep =
   | { readonly step: 'begin'; readonly owner: ProcessIdentity; readonly changes: readonly ComponentChange[] }
   | { readonly step: 'staged' | 'verified'; readonly component: string }

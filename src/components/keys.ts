@@ -22,9 +22,13 @@ export const signatureSchema = z.strictObject({
   signature: z.string('text').max(200, 'a signature'),
 });
 
-/** An Ed25519 signature over a manifest, and the key that made it. */
+/**
+ * An Ed25519 signature over a manifest, and the key that made it.
+ * @interface
+ */
 export type BundleSignature = z.output<typeof signatureSchema>;
 
+/** A pair of Ed25519 keys in PEM: SPKI the public one, PKCS#8 the private one. */
 export interface KeyPairPem {
   /** The first 16 hexadecimal digits of the SHA-256 of the public key. */
   keyId: string;
@@ -32,6 +36,7 @@ export interface KeyPairPem {
   privateKey: string;
 }
 
+/** A new pair of Ed25519 keys. */
 export function generateKeyPair(): KeyPairPem {
   const { publicKey, privateKey } = generateKeyPairSync('ed25519');
   return {

@@ -64,9 +64,15 @@ const manifestSchema = z.strictObject({
     .max(FILES_MAX, `${FILES_MAX} files at most`),
 });
 
-/** One file of a component's version. */
+/**
+ * One file of a component's version.
+ * @interface
+ */
 export type BundleFile = z.output<typeof fileSchema>;
-/** What a bundle says of itself; its signature is over all of it. */
+/**
+ * What a bundle says of itself; its signature is over all of it.
+ * @interface
+ */
 export type BundleManifest = z.output<typeof manifestSchema>;
 
 /** Throws ERR_BUNDLE_INVALID. */

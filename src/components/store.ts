@@ -42,6 +42,7 @@ export interface RecoveryRecord {
   components: { name: string; version: string }[];
 }
 
+/** A first version of a component, as `install` takes it. */
 export interface InstallOptions {
   /** 1 to 64 letters, digits, dots, dashes and underscores. */
   component: string;

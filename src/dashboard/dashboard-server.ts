@@ -99,6 +99,7 @@ export class DashboardServer implements AsyncDisposable {
     await this.#app.close();
   }
 
+  /** Like `close`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

@@ -11,6 +11,7 @@ const dashboardSchema = z.strictObject({
   patches: z.array(patchSchema, 'an array of patches').default([]),
 });
 
+/** Where a dashboard listens, what it asks for, and what it may do. */
 export interface DashboardOptions extends TokenEndpointOptions {
   /** Whose events the page shows with their notice, and can raise, acknowledge and cancel. Default: none. */
   metadata?: MetadataServer | undefined;

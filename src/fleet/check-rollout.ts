@@ -12,6 +12,7 @@ const checkSchema = z.strictObject({
   runningShareMin: z.number(EXPECTED_SHARE).min(0, EXPECTED_SHARE).max(1, EXPECTED_SHARE).optional(),
 });
 
+/** What must hold beside the order of the update domains. */
 export interface RolloutCheckOptions {
   /**
    * The share of each set's VMs that must run at every instant, 0 to 1. VMs that their user has paused, not started or
@@ -20,6 +21,7 @@ export interface RolloutCheckOptions {
   runningShareMin?: number | undefined;
 }
 
+/** One moment at which an invariant did not hold, and the entries that show it. */
 export interface RolloutViolation {
   /**
    * 'two-domains': VMs of two update domains of one set stood still at the same instant. 'too-few-running': less than the
@@ -35,6 +37,7 @@ export interface RolloutViolation {
   readonly entries: readonly LogEntry<FleetEvent>[];
 }
 
+/** What `checkRollout` found in an event log. */
 export interface RolloutCheck {
   readonly ok: boolean;
   /** What was looked at: how many instants, and how many impacts on VMs of sets. None of them proves nothing. */

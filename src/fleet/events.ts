@@ -16,4 +16,5 @@ export type FleetHappening =
   | ({ readonly type: 'vm-placed' } & VmPlace)
   | { readonly type: 'fleet-closed' };
 
+/** What is in the event log of a fleet: its own events, those of its hosts, and those of its rollouts. */
 export type FleetEvent = HostEvent | FleetHappening | RolloutEvent;

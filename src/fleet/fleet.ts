@@ -144,6 +144,7 @@ export class Fleet implements AsyncDisposable {
     );
   }
 
+  /** In the order of creation. */
   get availabilitySets(): readonly AvailabilitySet[] {
     return [...this.#sets.values()].map(({ created: _, ...set }) => set);
   }
@@ -237,6 +238,7 @@ export class Fleet implements AsyncDisposable {
     await this.#store?.close();
   }
 
+  /** Like `close`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

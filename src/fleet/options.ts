@@ -55,6 +55,7 @@ export interface FleetHost {
   trustedKeys?: readonly string[] | undefined;
 }
 
+/** What a fleet is made of. Unknown options are refused with ERR_UNKNOWN_OPTION. */
 export interface FleetOptions extends DomainCounts {
   /**
    * How many hosts, 1 to 1,000, named 'host-1' and so on, or which. Default 5. They are dealt out to the domains in turn.
@@ -75,6 +76,7 @@ export interface FleetOptions extends DomainCounts {
   host?: HostSettings | undefined;
 }
 
+/** An availability set, as `createAvailabilitySet` takes it. */
 export interface AvailabilitySetOptions extends DomainCounts {
   /** 1 to 64 characters, unique in the fleet. */
   name: string;

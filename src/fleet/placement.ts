@@ -5,6 +5,7 @@ export interface HostPlace {
   readonly faultDomain: number;
 }
 
+/** A set whose VMs are never all impacted at once. */
 export interface AvailabilitySet {
   readonly name: string;
   /** Its VMs are spread over that many update domains of the fleet, the first ones. */

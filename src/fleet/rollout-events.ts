@@ -6,6 +6,7 @@ export type Direction = 'forward' | 'rollback';
 /** Whether the patches are on a host: 'unknown' where its process or its maintenance ended in the middle. */
 export type Applied = 'yes' | 'no' | 'unknown';
 
+/** Why a rollout stands: something failed, somebody aborted it, or nobody knows whether a host is patched. */
 export type StopReason = 'failure' | 'aborted' | 'in-doubt';
 
 /** The part of a rollout that an entry belongs to. */
@@ -45,4 +46,5 @@ export type RolloutHappening =
   | { readonly type: 'rollout-rolled-back' }
   | { readonly type: 'rollout-abandoned' };
 
+/** Each event of a rollout names it. */
 export type RolloutEvent = { readonly rollout: string } & RolloutHappening;

@@ -3,6 +3,7 @@ import type { ParsedFreezeSettings } from '../maintenance/freeze-scope.js';
 import type { Proof } from '../maintenance/proof.js';
 import type { HostPlace, VmPlace } from './placement.js';
 
+/** What follows a failure: the rollout stops where it is, or is taken back. */
 export type FailurePolicy = 'stop' | 'rollback';
 
 /** A patch as the plan keeps it, so that another process can go on. */
@@ -19,6 +20,7 @@ export type PlannedPatch =
       readonly bundle: string;
     };
 
+/** One update domain and its hosts, in the order in which they are patched. */
 export interface RolloutStep {
   readonly updateDomain: number;
   readonly hosts: readonly string[];

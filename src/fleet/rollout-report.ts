@@ -6,6 +6,7 @@ import type { VmPlace } from './placement.js';
 import type { Applied, Direction, StopReason } from './rollout-events.js';
 import { evolve, type RolloutState, type RolloutStatus } from './rollout-state.js';
 
+/** Of `RolloutReport`; another one where a key changes its meaning. */
 export const ROLLOUT_REPORT_SCHEMA_VERSION = 1;
 
 /** What a rollout did, as JSON, derived from the entries of the event log. Durations are nanoseconds. */
@@ -31,6 +32,7 @@ export interface RolloutReport {
   invariants: InvariantReport | null;
 }
 
+/** One pass over an update domain, forward or back. */
 export interface DomainReport {
   updateDomain: number;
   direction: Direction;
@@ -40,6 +42,7 @@ export interface DomainReport {
   durationNs: number | null;
 }
 
+/** What became of one host. */
 export interface HostRolloutReport {
   host: string;
   updateDomain: number;
@@ -57,6 +60,7 @@ export interface VmRolloutReport extends VmPlace {
   problem: string | null;
 }
 
+/** Over all VMs of all maintenances; exact order statistics, in nanoseconds. */
 export interface BlackoutSummary {
   samples: number;
   p50Ns: number;
@@ -64,6 +68,7 @@ export interface BlackoutSummary {
   maxNs: number;
 }
 
+/** What `checkRollout` found; violations name the entries of the log by their numbers. */
 export interface InvariantReport {
   ok: boolean;
   instants: number;

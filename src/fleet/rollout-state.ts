@@ -3,6 +3,7 @@ import type { FleetEvent } from './events.js';
 import type { Applied, Direction, StopReason } from './rollout-events.js';
 import type { RolloutPlan, RolloutStep } from './rollout-plan.js';
 
+/** 'stopped' can be resumed; 'abandoned' was given up for another one. */
 export type RolloutStatus = 'running' | 'stopped' | 'done' | 'rolled-back' | 'abandoned';
 
 export interface HostState {

@@ -50,12 +50,16 @@ import {
 
 const freezeSchema = z.strictObject({ ...freezeFields, vms: z.array(z.custom<Vm>(), 'an array of VMs').optional() });
 
+/** Which VMs a freeze takes, and for how long at most. */
 export interface FreezeOptions extends FreezeSettings {
   /** Default: every VM of the host that is not closed. */
   vms?: readonly Vm[] | undefined;
 }
 
-/** Bytes that the snapshots of a host may hold, do hold, and have resident (some is kept for the next snapshot). */
+/**
+ * Bytes that the snapshots of a host may hold, do hold, and have resident (some is kept for the next snapshot).
+ * @interface
+ */
 export type SnapshotMemory = NativePageStoreUsage;
 
 /**
@@ -334,6 +338,7 @@ export class Host implements Disposable, AsyncDisposable {
     this.#leaveDirectory();
   }
 
+  /** Like `close`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

@@ -38,6 +38,7 @@ const hostOptionsSchema = z.strictObject({
   budgetMs: budgetMsSchema,
 });
 
+/** What a host is made with. Unknown options are refused with ERR_UNKNOWN_OPTION. */
 export interface HostOptions {
   /** 1 to 64 characters; in each entry of its event log. Default 'host'. */
   name?: string | undefined;

@@ -12,6 +12,7 @@ const GRACE_MS_MAX = 3_600_000;
 
 const duringSchema = z.strictObject({ graceMs: wholeNumber(0, GRACE_MS_MAX).default(GRACE_MS_DEFAULT) });
 
+/** How `during` follows a maintenance. */
 export interface DuringOptions {
   /** How long the callback may go on once the maintenance is over, in milliseconds, 0 to 3,600,000. Default 10,000. */
   graceMs?: number | undefined;

@@ -1,5 +1,6 @@
 import type { PatchProgress } from './patch-module.js';
 
+/** The phases of a maintenance, of which those that do not apply are left out. */
 export type MaintenancePhase =
   | 'notify'
   | 'pre-stage'

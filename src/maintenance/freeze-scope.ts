@@ -27,6 +27,7 @@ export const freezeFields = {
   clockSync: clockSyncSchema.optional(),
 };
 
+/** How long a freeze may take, and how clocks are set behind it. */
 export interface FreezeSettings {
   /**
    * From the request on, in milliseconds above 0, up to 24 h; default 30,000. When it has passed, the engine's own timer
@@ -151,10 +152,12 @@ export class FreezeScope implements Disposable, AsyncDisposable {
     });
   }
 
+  /** Like `release`. */
   [Symbol.dispose](): void {
     this.release();
   }
 
+  /** Releases, and waits until the clocks are synchronised. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.release();
     await this.settled();

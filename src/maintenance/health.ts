@@ -21,6 +21,7 @@ export const probeSchema = z.strictObject({
   timeoutMs: guardTimeoutSchema.default(PROBE_TIMEOUT_MS_DEFAULT),
 });
 
+/** What a hook or probe is called with. */
 export interface HookContext {
   /** Names of the VMs of the maintenance. */
   readonly vms: readonly string[];
@@ -34,6 +35,7 @@ export type Hook = (context: HookContext) => unknown;
 /** A question to the user's service: healthy where the function returns or resolves, but with false. */
 export interface Probe {
   name: string;
+  /** Called once behind the release; what it throws, or `false`, is a failure. */
   probe: (context: HookContext) => unknown;
   /** In milliseconds above 0, up to an hour; default 5,000. */
   timeoutMs?: number | undefined;

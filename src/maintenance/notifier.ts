@@ -24,5 +24,6 @@ export interface AnnouncedImpact {
 
 /** How a maintenance tells guests of what is to come. The host joins it with the metadata service. */
 export interface ImpactNotifier {
+  /** Tells the guests, before anything stands still. */
   announce(notice: ImpactNotice): AnnouncedImpact;
 }

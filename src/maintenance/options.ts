@@ -72,6 +72,7 @@ export interface FlipBitFault {
   bit: number;
 }
 
+/** What is done to a host, and within which limits. Unknown options are refused with ERR_UNKNOWN_OPTION. */
 export interface MaintenanceOptions extends FreezeSettings {
   /** Default: every VM of the host that is not closed. */
   vms?: readonly Vm[] | undefined;

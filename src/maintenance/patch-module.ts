@@ -8,6 +8,7 @@ export interface PatchProgress {
   message?: string;
 }
 
+/** What a patch module is called with, in its worker thread. */
 export interface PatchContext {
   /** Takes `PatchProgress` messages; anything else posted on it is ignored. */
   readonly port: MessagePort;

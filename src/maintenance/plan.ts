@@ -26,6 +26,7 @@ export type RefusalReason =
   | 'component-disallows-pause'
   | 'vm-pinned';
 
+/** Why a patch does not qualify. */
 export interface PatchRefusal {
   reason: RefusalReason;
   /** What `applyMaintenance` rejects with. */

@@ -16,6 +16,7 @@ export type Proof = 'deferred' | 'full' | 'sampled' | 'none';
  */
 export type MemoryVerdict = 'preserved' | 'changed' | 'unproven' | 'lost';
 
+/** Where memory is not what it was. */
 export interface ChangedPages {
   /** How many of the pages read differ. */
   count: number;
@@ -34,6 +35,7 @@ export interface ChangedBytes {
   atRelease: string;
 }
 
+/** What is known of the memory of one VM, and of which bytes it is known. */
 export interface MemoryProof {
   memory: MemoryVerdict;
   /** CRC-64/NVME of the bytes read, as 16 hexadecimal digits; null where it was not taken. */

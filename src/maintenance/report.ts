@@ -15,6 +15,7 @@ import type { SecondImpactReport } from './second-impact.js';
 import type { UpdateOutcome } from './update-session.js';
 import type { MaintenanceResult } from './verdict.js';
 
+/** Of `MaintenanceReport`; another one where a key changes its meaning. */
 export const REPORT_SCHEMA_VERSION = 1;
 
 /**
@@ -64,6 +65,7 @@ export interface UpdateReport {
   savedNs: number;
 }
 
+/** What a maintenance was to one VM. */
 export interface VmReport extends MemoryProof {
   name: string;
   /** What stands behind it. Fields that its kind of guest cannot fill are null. */
@@ -147,6 +149,7 @@ export interface TickerImpact {
 /** 'rolled-back': applied, and taken back. 'applied': done. 'failed': its own fault. 'cancelled': the budget ran out. 'abandoned': cancelled, and still alive. */
 export type PatchStatus = 'applied' | 'rolled-back' | 'failed' | 'cancelled' | 'abandoned' | 'skipped';
 
+/** What became of one patch. */
 export interface PatchReport {
   name: string;
   kind: 'module' | 'bundle' | 'rollback';

@@ -4,6 +4,7 @@ import { FreezeScope } from './freeze-scope.js';
 import type { MaintenancePlan } from './options.js';
 import { blackoutOf } from './phases.js';
 
+/** A second, shorter freeze behind the first one, as some maintenances have it. */
 export interface SecondImpactReport {
   durationMs: number;
   /** By VM. */

@@ -9,6 +9,7 @@
 import type { NativeProcesses } from './process-contract.js';
 import type { NativeSnapshotFiles } from './snapshot-file-contract.js';
 
+/** The states of a VM; 'idle' is a running guest that sleeps by itself. */
 export type VmState = 'created' | 'running' | 'idle' | 'pausing' | 'paused' | 'faulted' | 'closed';
 
 export interface NativeParam {
@@ -315,7 +316,9 @@ export interface NativeProofResult {
   firstChangedPage: number;
 }
 
+/** Who released a VM: whoever froze it, or the native timer. */
 export type ResumedBy = 'caller' | 'deadline';
+/** How a guest's wall clock catches up: at once, at a bounded rate, or not at all. */
 export type SyncMode = 'step' | 'slew' | 'off';
 
 /** How a guest's wall clock catches up with the host's. */

@@ -4,6 +4,7 @@ import type { ProbePhase } from './events.js';
 
 /** A log that tells of disturbances, whatever else it tells of. */
 export interface WatchedLog {
+  /** Calls the listener with each entry from now on; leaving the scope takes it back. */
   subscribe(listener: (entry: LogEntry<LogEvent>) => void): Disposable;
 }
 

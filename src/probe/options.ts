@@ -6,6 +6,7 @@ import { EmulatedVm } from '../vm/emulated-vm.js';
 import type { Vm } from '../vm/vm.js';
 import type { ProbePhase } from './events.js';
 
+/** The values of `kind`. */
 export const PROBE_KINDS = ['start', 'end', 'continuous', 'edge'] as const;
 
 /**
@@ -133,6 +134,7 @@ export interface CallTarget {
   call: Hook;
 }
 
+/** What a probe asks: exactly one of them. */
 export type ProbeTarget = HttpTarget | TcpTarget | CommandTarget | ModuleTarget | CheckTarget | CallTarget;
 
 /** A steady-state probe: a question to the service, when it is asked, and how many answers must be well. */

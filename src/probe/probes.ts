@@ -14,6 +14,7 @@ import { openTarget } from './targets/open.js';
 
 /** The event log of a host or a fleet, or any that has their events. */
 export interface ProbedLog extends WatchedLog {
+  /** Writes an answer down. */
   append(event: LogEvent): unknown;
 }
 
@@ -22,6 +23,7 @@ const optionsSchema = z.strictObject({
   signal: z.instanceof(AbortSignal, { error: 'an AbortSignal' }).optional(),
 });
 
+/** Where answers go, and what ends the probes. */
 export interface ProbesOptions {
   /**
    * Tells of the disturbances, and is told of each answer: `host.log` or `fleet.log`. Default: a log of its own, in which
@@ -84,6 +86,7 @@ export class Probes implements AsyncDisposable {
     return await this.#stopping;
   }
 
+  /** Like `stop`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
   }

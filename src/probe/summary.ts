@@ -12,6 +12,7 @@ export interface ProbeLatency {
   maxNs: number;
 }
 
+/** The answers of one phase. */
 export interface ProbeAnswers {
   asked: number;
   ok: number;

@@ -52,6 +52,7 @@ export interface ProcessFreezeReport {
   outsideGroup: number;
 }
 
+/** Of `ProcessRunReport`; another one where a key changes its meaning. */
 export const PROCESS_REPORT_SCHEMA_VERSION = 1;
 
 /** What repeated freezes of a process did, as one JSON shape. */

@@ -2,6 +2,7 @@ const LINES_MAX = 1000;
 const LINE_CHARACTERS_MAX = 4096;
 const STREAMS = ['stdout', 'stderr'] as const;
 
+/** A line that a guest has written. */
 export interface LogLine {
   readonly stream: (typeof STREAMS)[number];
   readonly text: string;

@@ -37,6 +37,7 @@ const native: unique symbol = Symbol('standstill.nativeProcessImage');
  * shared anonymous mapping, and where each of its tasks stands. Two of one freeze prove that nothing moved.
  */
 export class ProcessMemoryImage {
+  /** @internal */
   readonly [native]: NativeProcessImage;
   readonly info: Readonly<NativeProcessImageInfo>;
 

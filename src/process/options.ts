@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { unexpected } from '../base/errors.js';
 import { parseOptions } from '../base/options.js';
 
+/** The values of `freezer`. */
 export const FREEZERS = ['auto', 'cgroup2', 'cgroup1', 'signal'] as const;
 /** By what a process guest is frozen; 'auto' takes the first that can be had. */
 export type Freezer = (typeof FREEZERS)[number];

@@ -14,6 +14,7 @@ const freezeOptionsSchema = z.strictObject({
   handshakeTimeoutMs: timeoutMsSchema.default(HANDSHAKE_TIMEOUT_MS_DEFAULT),
 });
 
+/** How long a freeze of processes may take. */
 export interface ProcessFreezeOptions {
   /** From the request on, in milliseconds above 0, up to 24 h. Default 30,000. */
   budgetMs?: number | undefined;
@@ -82,6 +83,7 @@ export class ProcessFreeze implements FrozenGuests, Disposable, AsyncDisposable 
     return Number(this.#deadlineAtNs - monotonicNs());
   }
 
+  /** Whether every guest that was running runs again. */
   get released(): boolean {
     this.#refresh();
     return this.#guests.every((held) => !held.wasRunning || isOver(held));
@@ -108,10 +110,12 @@ export class ProcessFreeze implements FrozenGuests, Disposable, AsyncDisposable 
     return this.#guests.map(({ record }) => record);
   }
 
+  /** Like `release`. */
   [Symbol.dispose](): void {
     this.release();
   }
 
+  /** Like `release`. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.release();
   }

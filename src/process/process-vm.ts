@@ -44,6 +44,7 @@ const PROCESS: GuestKind = {
     ),
 };
 
+/** How a guest is ended. */
 export interface TerminateOptions {
   /** From SIGTERM to SIGKILL, in milliseconds, 0 to 600,000. Default 10,000. */
   graceMs?: number | undefined;
@@ -60,8 +61,10 @@ export interface TerminateOptions {
  */
 export class ProcessVm implements Vm {
   readonly kind = 'process';
+  /** @internal */
   readonly [processGuest]: ProcessGuest;
   readonly [guestKind] = PROCESS;
+  /** @internal */
   [vmObserver]: ((event: VmEvent) => void) | undefined;
   readonly name: string;
   /** The command. */
@@ -110,6 +113,7 @@ export class ProcessVm implements Vm {
     return new ProcessVm(options, await ProcessGuest.launch(options));
   }
 
+  /** 'faulted': the guest has ended. */
   get state(): VmState {
     return this[processGuest].state;
   }
@@ -259,6 +263,7 @@ export class ProcessVm implements Vm {
     if (wasOpen) this.#tell('vm-closed');
   }
 
+  /** Like `close`: the guest is killed. */
   [Symbol.dispose](): void {
     this.close();
   }

@@ -41,6 +41,7 @@ export type SupervisorEvent =
   /** The supervisor itself has ended. */
   | { event: 'lost' };
 
+/** By what a guest is frozen on this machine. */
 export interface ChosenFreezer {
   readonly kind: Exclude<Freezer, 'auto'>;
   /** Its cgroup; '' for signals. */

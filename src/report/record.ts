@@ -8,6 +8,7 @@ import type { ProbeEvent } from '../probe/events.js';
 import type { ProbeSummary } from '../probe/summary.js';
 import type { ProcessRunReport } from '../process/freeze-run.js';
 
+/** Of `RunRecord`; another one where a key changes its meaning. */
 export const RUN_RECORD_SCHEMA_VERSION = 1;
 
 /** What the log of a run tells. */
@@ -16,6 +17,7 @@ export type RunEvent = FleetEvent | ProbeEvent;
 /** 'aborted': somebody ended it before its time, so that it says nothing about the rest. */
 export type RunResult = 'passed' | 'failed' | 'aborted';
 
+/** What was expected, and what was observed. */
 export interface ExpectationResult {
   /** As it was written. */
   text: string;

@@ -34,6 +34,7 @@ export class Announcement {
     for (const id of this.#ids) this.#store.start(id);
   }
 
+  /** The impact is over: its events are removed after the settle time. */
   ended(): void {
     if (this.#over) return;
     this.#over = true;

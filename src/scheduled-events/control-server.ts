@@ -14,6 +14,7 @@ import {
   type TokenEndpointOptions,
 } from './token-endpoint.js';
 
+/** Where a control endpoint listens, and what it asks for. */
 export interface ControlOptions extends TokenEndpointOptions {}
 
 /**
@@ -39,10 +40,12 @@ export class ControlServer implements AsyncDisposable {
     return new ControlServer(app, await listenAt(app, endpoint), token);
   }
 
+  /** Ends the endpoint; the metadata server goes on. */
   async close(): Promise<void> {
     await this.#app.close();
   }
 
+  /** Like `close`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

@@ -1,7 +1,9 @@
 /** What happens to the VMs of an event. */
 export const EVENT_TYPES = ['Freeze', 'Reboot', 'Redeploy', 'Preempt', 'Terminate'] as const;
+/** What an event does to a VM. */
 export type EventType = (typeof EVENT_TYPES)[number];
 
+/** The values of an event's source. */
 export const EVENT_SOURCES = ['Platform', 'User'] as const;
 /** Who asked for it. */
 export type EventSource = (typeof EVENT_SOURCES)[number];

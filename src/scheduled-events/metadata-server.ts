@@ -237,6 +237,7 @@ export class MetadataServer implements AsyncDisposable {
     this.#members.clear();
   }
 
+  /** Like `close`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

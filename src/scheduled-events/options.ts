@@ -24,6 +24,7 @@ export const metadataSchema = z.strictObject({
 
 export type ParsedMetadataOptions = z.output<typeof metadataSchema>;
 
+/** Where a metadata service listens, and by which times it goes. Unknown options are refused. */
 export interface MetadataOptions extends TimingOptions, ServerLimitOptions {
   /**
    * Where the first VM's server listens: '127.0.0.1:8080', '[::1]:8080', '169.254.169.254:80'. Port 0 is one that is

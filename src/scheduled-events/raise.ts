@@ -85,6 +85,7 @@ export interface RaisedEvent {
   readonly done: Promise<EventEnd>;
 }
 
+/** How an event ended. */
 export interface EventEnd {
   readonly reason: RemovalReason;
   readonly error?: unknown;

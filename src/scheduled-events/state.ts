@@ -14,6 +14,7 @@ export interface MetadataState {
   readonly log: readonly LogEntry<MetadataEvent>[];
 }
 
+/** What the service knows of one VM. */
 export interface GuestState {
   readonly name: string;
   readonly url: string;

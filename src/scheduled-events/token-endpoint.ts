@@ -24,6 +24,7 @@ const STATUS_OF: Readonly<Partial<Record<ErrorCode, number>>> = {
   ERR_VM_NOT_STARTED: 409,
 };
 
+/** Where an endpoint listens, and what it asks for. */
 export interface TokenEndpointOptions {
   /** A loopback address and a port; port 0 is one that is free. Default '127.0.0.1:0'. */
   listen?: string | undefined;

@@ -9,6 +9,7 @@ export const EVENT_API_VERSIONS = [
   '2020-07-01',
 ] as const;
 
+/** An api-version of /metadata/scheduledevents. */
 export type EventApiVersion = (typeof EVENT_API_VERSIONS)[number];
 
 export const NEWEST_EVENT_API_VERSION: EventApiVersion = '2020-07-01';

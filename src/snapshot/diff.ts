@@ -4,7 +4,10 @@ import type { NativePageRange } from '../native/contract.js';
 import { type OpenFile, openFile, parsePath } from './file.js';
 import { crcHalves } from './inspect.js';
 
-/** Pages in a row: the number of the first of them, and how many. */
+/**
+ * Pages in a row: the number of the first of them, and how many.
+ * @interface
+ */
 export type PageRange = NativePageRange;
 
 /**

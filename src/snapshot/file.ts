@@ -6,7 +6,10 @@ import { addon } from '../native/addon.js';
 import type { NativeFileDamage, NativeSnapshotFile, NativeSnapshotFileInfo } from '../native/snapshot-file-contract.js';
 import { identityOf } from './identity.js';
 
-/** What is wrong with a file, and at which of its bytes: the cause of ERR_SNAPSHOT_DAMAGED. */
+/**
+ * What is wrong with a file, and at which of its bytes: the cause of ERR_SNAPSHOT_DAMAGED.
+ * @interface
+ */
 export type SnapshotDamage = NativeFileDamage;
 
 export const CHUNK_PAGES = 64;

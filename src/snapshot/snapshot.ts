@@ -19,9 +19,15 @@ import { chainOf, loadChain, mapFile } from './load.js';
 import { compressSchema, type SaveOptions, writeFile } from './save.js';
 import { ownPageStore } from './store.js';
 
-/** What a snapshot cost its VM and its guest. */
+/**
+ * What a snapshot cost its VM and its guest.
+ * @interface
+ */
 export type SnapshotCost = NativeSnapshotCost;
-/** Which of a snapshot's pages take memory of their own. */
+/**
+ * Which of a snapshot's pages take memory of their own.
+ * @interface
+ */
 export type SnapshotUsage = NativeSnapshotUsage;
 
 export interface SnapshotSaveOptions extends SaveOptions {
@@ -77,6 +83,7 @@ let construct: typeof wrapSnapshot;
  * snapshots before it, and outlives its VM. Its memory is freed when it is collected.
  */
 export class VmSnapshot {
+  /** @internal */
   readonly [nativeSnapshot]: NativeSnapshot;
   /** What taking it cost; undefined for one that was loaded. */
   readonly cost: SnapshotCost | undefined;
@@ -108,10 +115,12 @@ export class VmSnapshot {
     return this.#state.params;
   }
 
+  /** What decided the guest. */
   get seed(): bigint {
     return this.#state.seed;
   }
 
+  /** The size of its RAM. */
   get ramBytes(): number {
     return this.#state.ramBytes;
   }

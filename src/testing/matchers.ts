@@ -17,31 +17,40 @@ interface MatcherState {
   readonly isNot?: boolean | undefined;
 }
 
+/** What a matcher answers. */
 export interface MatcherResult {
   readonly pass: boolean;
+  /** What is told where it does not hold. */
   readonly message: () => string;
 }
 
 /** Matchers for `expect.extend`, of vitest and of Jest; each asserts what the function of its name in this entry point does. */
 export const standstillMatchers = {
+  /** Every VM has the memory that it had at its halt, and that is proved. */
   toHavePreservedMemory(this: MatcherState, received: FreezeEvidence): MatcherResult {
     return result(this, checkMemoryPreserved(received));
   },
+  /** Every VM ran again within a time such as '30s', from its request on. */
   toHaveResumedWithin(this: MatcherState, received: FreezeEvidence, within: Duration): MatcherResult {
     return result(this, checkResumedWithin(received, within));
   },
+  /** Every guest's wall clock is at most a time such as '1ms' behind after its synchronisation. */
   toHaveClockLagBelow(this: MatcherState, received: FreezeEvidence, limit: Duration): MatcherResult {
     return result(this, checkClockLagBelow(received, limit));
   },
+  /** The guests' own monotonic time stood still while they did. */
   toHaveStoppedMonotonicTime(this: MatcherState, received: FreezeEvidence): MatcherResult {
     return result(this, checkMonotonicStoodStill(received));
   },
+  /** No guest took a step while it was halted, and none is missing. */
   toHaveLostNoSteps(this: MatcherState, received: FreezeEvidence | DeterminismReport): MatcherResult {
     return result(this, checkLostNoSteps(received));
   },
+  /** At no instant were two update domains of one set impacted. */
   toHaveUpdatedOneDomainAtATime(this: MatcherState, received: LogEvidence | RolloutReport): MatcherResult {
     return result(this, checkOneDomainAtATime(received));
   },
+  /** A probe's share of good answers is what was asked for at least. */
   toHaveAvailability(
     this: MatcherState,
     received: LogEvidence | AvailabilityEvidence,

@@ -31,6 +31,7 @@ declare module 'vitest' {
 
 expect.extend(standstillMatchers);
 
+/** What `it` hands to a test, and closes behind it. */
 export interface StandstillFixtures {
   /** Of the host that a test gets. Default: none. Set them with `test.override({ hostOptions: { … } })`. */
   hostOptions: HostOptions;
@@ -56,4 +57,5 @@ export const test = base.extend<StandstillFixtures>({
   },
 });
 
+/** Vitest's `it` with a host for each test that asks for one. */
 export const it = test;

@@ -39,6 +39,7 @@ const determinismSchema = z.strictObject({
     .default(SECOND_DUTY_CYCLE_DEFAULT),
 });
 
+/** Which guest is compared, and with how many pauses. */
 export interface DeterminismOptions extends Pick<VmOptions, 'program' | 'params' | 'memory' | 'seed'> {
   /** At which step the runs are compared, 1 to 2^53 − 1. Default 2,000,000. */
   steps?: number | undefined;
@@ -63,6 +64,7 @@ export interface DeterminismRun {
   elapsedNs: number;
 }
 
+/** What `verifyDeterminism` found, as JSON. */
 export interface DeterminismReport {
   /** Digests and registers are equal, and the invariants hold, in all runs. */
   ok: boolean;

@@ -98,8 +98,10 @@ let wrap: (native: NativeVm) => EmulatedVm;
 export class EmulatedVm implements Vm {
   readonly kind = 'emulated';
   readonly clocks: ClockGuarantees = EMULATED_CLOCKS;
+  /** @internal */
   readonly [nativeHandle]: NativeVm;
   readonly [guestKind] = EMULATED;
+  /** @internal */
   [vmObserver]: ((event: VmEvent) => void) | undefined;
   [vmMetadataUrl]: string | undefined;
   readonly name: string;
@@ -135,6 +137,7 @@ export class EmulatedVm implements Vm {
     return this.#generationId;
   }
 
+  /** As the engine has it at this moment; a running guest may change it in the next. */
   get state(): VmState {
     return this[nativeHandle].state();
   }
@@ -237,10 +240,12 @@ export class EmulatedVm implements Vm {
     if (wasOpen) this.#tell('vm-closed');
   }
 
+  /** Like `close`. */
   [Symbol.dispose](): void {
     this.close();
   }
 
+  /** Like `close`. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
   }

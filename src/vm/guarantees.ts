@@ -3,6 +3,7 @@ import { StandstillError } from '../base/errors.js';
 /** What a freeze promises the clocks of its guest. */
 export type ClockGuarantee = 'monotonic-stands-still' | 'wall-lags-until-synchronised' | 'timers-do-not-expire';
 
+/** What can be said of the clocks of a kind of guest. */
 export interface ClockGuarantees {
   /** That hold for this kind of guest. */
   readonly holds: readonly ClockGuarantee[];

@@ -4,9 +4,15 @@ import { parseBytes } from '../base/units.js';
 import { addon } from '../native/addon.js';
 import type { NativeParam, NativeProgram } from '../native/contract.js';
 
-/** A guest program: its name, what it does, and the parameters that it takes with their defaults and ranges. */
+/**
+ * A guest program: its name, what it does, and the parameters that it takes with their defaults and ranges.
+ * @interface
+ */
 export type GuestProgram = NativeProgram;
-/** One parameter of a guest program. Of kind 'bytes' it takes '16 MiB' too, of kind 'choice' one of `choices`. */
+/**
+ * One parameter of a guest program. Of kind 'bytes' it takes '16 MiB' too, of kind 'choice' one of `choices`.
+ * @interface
+ */
 export type GuestProgramParam = NativeParam;
 /** Parameters by name, as a user gives them. */
 export type ProgramParams = Readonly<Record<string, number | string>>;

@@ -13,7 +13,10 @@ import type { VmSnapshot } from '../snapshot/snapshot.js';
 import type { ClockGuarantees } from './guarantees.js';
 import type { GuestKindName } from './guest-kind.js';
 
-/** A digest of RAM: the CRC-64/NVME of the bytes read, how many those were, and each page's own CRC. */
+/**
+ * A digest of RAM: the CRC-64/NVME of the bytes read, how many those were, and each page's own CRC.
+ * @interface
+ */
 export type MemoryDigest = NativeDigest;
 /** How much of RAM a digest reads, and with how many threads. */
 export interface DigestOptions extends ProgressOptions {
@@ -24,15 +27,30 @@ export interface DigestOptions extends ProgressOptions {
   /** Threads of the engine's pool to use at most, up to 4,096; 0 (default): all. */
   threads?: number | undefined;
 }
-/** What the walk over the guest's own invariants found. */
+/**
+ * What the walk over the guest's own invariants found.
+ * @interface
+ */
 export type CheckResult = NativeCheck;
-/** How long a guest took to halt, and its host to see it, in nanoseconds. */
+/**
+ * How long a guest took to halt, and its host to see it, in nanoseconds.
+ * @interface
+ */
 export type PauseLatency = NativePause;
-/** Steps, pages written, faults and clock of a VM. */
+/**
+ * Steps, pages written, faults and clock of a VM.
+ * @interface
+ */
 export type VmStats = NativeStats;
-/** The guest's clock beside the host's. */
+/**
+ * The guest's clock beside the host's.
+ * @interface
+ */
 export type VmClock = NativeClock;
-/** What a guest that reads its clock felt of the pauses. */
+/**
+ * What a guest that reads its clock felt of the pauses.
+ * @interface
+ */
 export type TickerStats = NativeTicker;
 /** The number of the epoch that ended and the pages written in it. */
 export interface EpochResult {
@@ -45,6 +63,7 @@ export interface SnapshotOptions extends ProgressOptions {
   live?: boolean | undefined;
 }
 
+/** What a rollback had to write. */
 export interface RollbackResult {
   /** Pages that were written. */
   pages: number;
@@ -61,10 +80,14 @@ export interface ExploreOptions extends ProgressOptions {
   check?: boolean | undefined;
 }
 
-/** What an exploration found: the first 100 of the runs that ended in a guest fault or broke an invariant, each with
- * the seed that leads there again. */
+/**
+ * What an exploration found: the first 100 of the runs that ended in a guest fault or broke an invariant, each with
+ * the seed that leads there again.
+ * @interface
+ */
 export type ExploreResult = NativeExploreResult;
 
+/** How long a pause may wait for its guest. */
 export interface PauseOptions {
   /** How long to wait for the guest to halt, in milliseconds above 0, up to an hour. Default 1,000. */
   timeoutMs?: number;

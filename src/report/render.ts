@@ -12,6 +12,7 @@ const RENDERERS = {
   markdown: renderMarkdown,
 } as const;
 
+/** A form that a report can have. */
 export type ReportFormat = keyof typeof RENDERERS;
 
 const EXTENSIONS: Readonly<Record<string, ReportFormat>> = {

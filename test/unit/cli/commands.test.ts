@@ -33,7 +33,15 @@ const PLACEHOLDERS = [
   'what',
 ];
 /** What stands for something with a form of its own. */
-const FORMS = ['component@range', 'format[=file]', 'name=value', 'name=vm,…', 'type[=vm,…]', 'vm=step,…'];
+const FORMS = [
+  '[host:]guest',
+  'component@range',
+  'format[=file]',
+  'name=value',
+  'name=vm,…',
+  'type[=vm,…]',
+  'vm=step,…',
+];
 /** The few flags that mean another thing in another command, where each has its own idiom. */
 const OF_SEVERAL_MEANINGS = [
   '--base', // a snapshot file; the base's command

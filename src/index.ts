@@ -106,6 +106,7 @@ export {
 export type { SecondImpactReport } from './maintenance/second-impact.js';
 export type { UpdateOutcome } from './maintenance/update-session.js';
 export type { MaintenanceResult } from './maintenance/verdict.js';
+export { type HostMetrics, hostMetrics } from './metrics/host-metrics.js';
 export type { ResumedBy, SyncMode, VmState } from './native/contract.js';
 export { type ProbeEvent, type ProbePhase, probeEntries } from './probe/events.js';
 export {

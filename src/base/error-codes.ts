@@ -140,7 +140,7 @@ export const ERROR_CODES = {
   ERR_ADDRESS_PUBLIC: {
     raisedBy: 'library',
     meaning:
-      'The metadata service was asked to listen where others than this machine and its private network reach it.',
+      'The metadata service, or the metrics, were asked to listen where others than this machine and its private network reach them.',
     remedy: 'Choose a loopback address, or allow public addresses with `allowPublic` or `--allow-public`.',
   },
   ERR_LISTEN_FAILED: {

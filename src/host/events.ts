@@ -24,7 +24,7 @@ export type HostHappening =
   | { readonly type: 'freeze-begin'; readonly vms: readonly string[]; readonly budgetMs: number }
   | { readonly type: 'maintenance-begin'; readonly vms: readonly string[]; readonly budgetMs: number }
   | { readonly type: 'maintenance-phase'; readonly phase: MaintenancePhase }
-  | { readonly type: 'patch-end'; readonly patch: string; readonly ok: boolean }
+  | { readonly type: 'patch-end'; readonly patch: string; readonly ok: boolean; readonly durationNs: number }
   | { readonly type: 'maintenance-end'; readonly ok: boolean; readonly problems: readonly string[] }
   /** It was not done: `code` and `message` are those of the error. */
   | { readonly type: 'maintenance-rejected'; readonly code: string | null; readonly message: string }

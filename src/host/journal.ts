@@ -44,7 +44,7 @@ export class HostJournal {
 
   maintenanceEvent(event: MaintenanceEvent): void {
     if (event.type === 'phase') this.tell({ type: 'maintenance-phase', phase: event.phase });
-    if (event.type === 'patch-end') this.tell({ type: 'patch-end', patch: event.patch, ok: event.ok });
+    if (event.type === 'patch-end') this.tell(event);
   }
 
   maintenanceEnded({ ok, problems }: MaintenanceReport): void {

@@ -22,4 +22,4 @@ export type MaintenancePhase =
 export type MaintenanceEvent =
   | { readonly type: 'phase'; readonly phase: MaintenancePhase }
   | ({ readonly type: 'patch-progress'; readonly patch: string } & PatchProgress)
-  | { readonly type: 'patch-end'; readonly patch: string; readonly ok: boolean };
+  | { readonly type: 'patch-end'; readonly patch: string; readonly ok: boolean; readonly durationNs: number };

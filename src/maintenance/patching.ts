@@ -46,7 +46,9 @@ export async function runPatches(patches: readonly HostPatch[], control: Patchin
         control.emit({ type: 'patch-progress', patch: patch.name, ...progress });
       const end = blocked ? undefined : await patch.run(control.generation, { cancel, graceMs, onProgress });
       runs.push({ patch, startedAtNs, end });
-      if (end !== undefined) control.emit({ type: 'patch-end', patch: patch.name, ok: end.error === undefined });
+      if (end === undefined) continue;
+      const durationNs = Number(end.endedAtNs - startedAtNs);
+      control.emit({ type: 'patch-end', patch: patch.name, ok: end.error === undefined, durationNs });
     }
     return runs;
   } finally {

@@ -42,17 +42,17 @@ export function parseEndpoint(text: string, what: string): Endpoint {
 }
 
 /**
- * Throws ERR_ADDRESS_PUBLIC for an address that others than this machine and its private network may reach: whoever
- * reaches the service learns of the VMs and can start their events.
+ * Throws ERR_ADDRESS_PUBLIC for an address that others than this machine and its private network may reach, saying what
+ * whoever reaches the service can do.
  */
-export function assertNotPublic({ address }: Endpoint): void {
+export function assertNotPublic({ address }: Endpoint, service: string, consequence: string): void {
   if (isIn(closed, address)) return;
   const isWildcard = address === '0.0.0.0' || address === '::';
   throw new StandstillError(
     'ERR_ADDRESS_PUBLIC',
-    `Expected a loopback, link-local or private address for the metadata service but received '${address}', ` +
+    `Expected a loopback, link-local or private address for ${service} but received '${address}', ` +
       `${isWildcard ? 'which is every address of this machine' : 'which is public'}: ` +
-      'whoever reaches it can read of the VMs and start their events. Allow public addresses to bind it all the same',
+      `whoever reaches it ${consequence}. Allow public addresses to bind it all the same`,
   );
 }
 

@@ -39,7 +39,9 @@ export class GuestListeners {
     let index = 0;
     while (this.#indices.has(index)) index += 1;
     const endpoint = endpointOf(first, index, spread);
-    if (!allowPublic) assertNotPublic(endpoint);
+    if (!allowPublic) {
+      assertNotPublic(endpoint, 'the metadata service', 'can read of the VMs and start their events');
+    }
     this.#indices.add(index);
     const app = createGuestServer(guest, limits, logger?.child({ vm: name }));
     try {

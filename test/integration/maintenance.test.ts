@@ -103,10 +103,10 @@ it('runs the patches in the order given, one after the other, and tells their pr
   expect(events.filter(({ type }) => type !== 'phase')).toEqual([
     { type: 'patch-progress', patch: 'first', progress: 0, message: 'writing' },
     { type: 'patch-progress', patch: 'first', progress: 1 },
-    { type: 'patch-end', patch: 'first', ok: true },
+    { type: 'patch-end', patch: 'first', ok: true, durationNs: expect.any(Number) },
     { type: 'patch-progress', patch: 'second', progress: 0, message: 'writing' },
     { type: 'patch-progress', patch: 'second', progress: 1 },
-    { type: 'patch-end', patch: 'second', ok: true },
+    { type: 'patch-end', patch: 'second', ok: true, durationNs: expect.any(Number) },
   ]);
   const [first, second] = report.patches;
   expect(first?.startedAfterNs).toBeGreaterThanOrEqual(0);

@@ -18,6 +18,7 @@ const NATIVE = {
 const LIBRARY = {
   '.': [
     'scenario',
+    'metrics',
     'probe',
     'report',
     'bench',
@@ -35,6 +36,7 @@ const LIBRARY = {
   ],
   cli: [
     'scenario',
+    'metrics',
     'gate',
     'report',
     'dashboard',
@@ -51,6 +53,7 @@ const LIBRARY = {
     'base',
     '.',
   ],
+  metrics: ['probe', 'fleet', 'host', 'scheduled-events', 'native', 'base'],
   probe: ['fleet', 'host', 'maintenance', 'scheduled-events', 'components', 'vm', 'snapshot', 'native', 'base'],
   report: ['probe', 'fleet', 'host', 'maintenance', 'process', 'scheduled-events', 'native', 'base'],
   testing: ['.', 'fleet', 'host', 'maintenance', 'process', 'vm', 'snapshot', 'native', 'base'],

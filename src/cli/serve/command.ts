@@ -4,6 +4,8 @@ import pino from 'pino';
 import { isStandstillError, unexpected } from '../../base/errors.js';
 import type { DashboardServer } from '../../dashboard/dashboard-server.js';
 import { Host } from '../../host/host.js';
+import { hostMetrics } from '../../metrics/host-metrics.js';
+import { MetricsServer } from '../../metrics/server.js';
 import { ControlServer } from '../../scheduled-events/control-server.js';
 import { MetadataServer } from '../../scheduled-events/metadata-server.js';
 import { DURATION_MS_MAX } from '../../scheduled-events/timing.js';
@@ -67,6 +69,7 @@ export function serveCommand(leave: Leave): Command {
     )
     .option('--schedule <file>', 'YAML file of events, sets, faults and times')
     .option('--control [address]', 'a control endpoint on loopback, with a token: STANDSTILL_TOKEN, or a random one')
+    .option('--metrics [address]', 'Prometheus metrics at http://<address>/metrics (default: 127.0.0.1:9464)')
     .addOption(uiOption('a dashboard in the browser'))
     .option(
       '--patch <file>',
@@ -92,17 +95,20 @@ async function serve(flags: ServeFlags, leave: Leave): Promise<void> {
   let host: Host | undefined;
   using interrupt = catchInterrupts(() => host?.[Symbol.dispose]());
   let control: ControlServer | undefined;
+  let metrics: MetricsServer | undefined;
   let dashboard: DashboardServer | undefined;
   try {
     host = await Host.create({ metadata, trustedKeys: plan.trustedKeys });
+    using counted = hostMetrics(host);
     await startVms(host, plan, metadata, interrupt.signal);
     if (plan.control !== undefined) control = await ControlServer.start(metadata, plan.control);
+    if (plan.metrics !== undefined) metrics = await MetricsServer.start(counted, plan.metrics);
     if (plan.ui !== undefined) {
       if (plan.isDemo) await writeComponents(host.directory, 0);
       await provideComponents(host.components, plan.patches);
       dashboard = await startDashboard(plan.ui, host, { metadata, patches: plan.patches });
     }
-    using _told = tell(flags, metadata, host, { control, dashboard });
+    using _told = tell(flags, metadata, host, { control, metrics, dashboard });
     const { timeScale } = metadata.state();
     const scheduled = runSchedule(plan.events, metadata, { timeScale, signal: interrupt.signal });
     await Promise.all([scheduled, untilAborted(interrupt.signal)]);
@@ -110,6 +116,7 @@ async function serve(flags: ServeFlags, leave: Leave): Promise<void> {
     if (interrupt.exitCode === undefined || !isStandstillError(error, 'ERR_ABORTED')) throw error;
   } finally {
     await dashboard?.close();
+    await metrics?.close();
     await control?.close();
     await metadata.close();
     await host?.close();
@@ -126,20 +133,24 @@ async function startVms(host: Host, plan: ServePlan, metadata: MetadataServer, s
   for (const [vm, steps] of Object.entries(plan.faults)) metadata.playFaults(vm, steps);
 }
 
+interface Endpoints {
+  readonly control: ControlServer | undefined;
+  readonly metrics: MetricsServer | undefined;
+  readonly dashboard: DashboardServer | undefined;
+}
+
 /** Prints the addresses, and from then on what happens. */
 function tell(
   flags: ServeFlags,
   { log }: MetadataServer,
   host: Host,
-  {
-    control,
-    dashboard,
-  }: { readonly control: ControlServer | undefined; readonly dashboard: DashboardServer | undefined },
+  { control, metrics, dashboard }: Endpoints,
 ): Disposable {
   const { style } = terminalOf(process.stdout, flags.color);
   const ready = {
     vms: host.vms.map(({ name, metadataUrl = '' }) => ({ name, url: metadataUrl })),
     control: control === undefined ? null : { url: control.url, token: control.token },
+    metrics: metrics?.url ?? null,
     ui: dashboard === undefined ? null : { url: dashboard.url, token: dashboard.token, page: dashboard.pageUrl },
   };
   process.stdout.write(

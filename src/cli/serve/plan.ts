@@ -29,6 +29,7 @@ export interface ServeFlags extends OutputFlags {
   faults?: string[];
   schedule?: string;
   control?: string | true;
+  metrics?: string | true;
   ui?: UiFlag;
   patch?: string[];
   trust?: string[];
@@ -41,6 +42,7 @@ export interface ServePlan {
   readonly faults: Readonly<Record<string, readonly (string | number)[]>>;
   readonly events: readonly ScheduleEntry[];
   readonly control: ControlOptions | undefined;
+  readonly metrics: { readonly listen: string; readonly allowPublic: boolean } | undefined;
   readonly ui: UiFlag;
   /** What a maintenance from the dashboard may apply. */
   readonly patches: readonly PatchSpec[];
@@ -49,6 +51,8 @@ export interface ServePlan {
   readonly isDemo: boolean;
 }
 
+/** The port that exporters of the kind have by default. */
+const METRICS_ADDRESS_DEFAULT = '127.0.0.1:9464';
 const NO_SCHEDULE: Schedule = { sets: {}, faults: {}, events: [] };
 
 /** What the flags and the schedule file ask for together; a flag counts more. */
@@ -77,6 +81,7 @@ export async function planServe(flags: ServeFlags, token: string | undefined): P
     events,
     control:
       flags.control === undefined ? undefined : { listen: flags.control === true ? undefined : flags.control, token },
+    metrics: metricsOf(flags),
     ui: flags.ui,
     patches: flags.patch ?? DEMO_PATCHES,
     trustedKeys: flags.trust ?? [],
@@ -112,4 +117,9 @@ function raised(text: string, { duration }: ServeFlags): ScheduleEntry {
     throw unexpected('ERR_INVALID_OPTION', expected, '--raise', name);
   }
   return { after: 0, type, vms: list?.split(','), duration };
+}
+
+function metricsOf({ metrics, allowPublic }: ServeFlags): ServePlan['metrics'] {
+  if (metrics === undefined) return undefined;
+  return { listen: metrics === true ? METRICS_ADDRESS_DEFAULT : metrics, allowPublic: allowPublic === true };
 }

@@ -6,13 +6,16 @@ import type { Style } from '../terminal.js';
 export interface Ready {
   readonly vms: readonly { readonly name: string; readonly url: string }[];
   readonly control: { readonly url: string; readonly token: string } | null;
+  /** The URL of the metrics. */
+  readonly metrics: string | null;
   readonly ui: { readonly url: string; readonly token: string; readonly page: string } | null;
 }
 
-export function renderReady({ vms, control, ui }: Ready, style: Style): string {
+export function renderReady({ vms, control, metrics, ui }: Ready, style: Style): string {
   const width = Math.max(...vms.map(({ name }) => name.length));
   const lines = vms.map(({ name, url }) => `${style.bold(name.padEnd(width))}  ${url}`);
   if (control !== null) lines.push(`control  ${control.url}  token ${control.token}`);
+  if (metrics !== null) lines.push(`metrics  ${metrics}`);
   if (ui !== null) lines.push(`dashboard  ${ui.page}`);
   return `${lines.join('\n')}\n`;
 }

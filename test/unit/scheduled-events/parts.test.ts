@@ -51,12 +51,12 @@ describe('an endpoint', () => {
     'fe80::1',
     'fd00::1',
   ])('%s is not public', (address) => {
-    expect(() => assertNotPublic({ address, port: 80 })).not.toThrow();
+    expect(() => assertNotPublic({ address, port: 80 }, 'the metadata service', 'reads')).not.toThrow();
   });
 
   it.each(['8.8.8.8', '0.0.0.0', '::', '172.32.0.1', '2001:db8::1', '::ffff:8.8.8.8'])('%s is public', (address) => {
     const refused = expect.objectContaining({ code: 'ERR_ADDRESS_PUBLIC' });
-    expect(() => assertNotPublic({ address, port: 80 })).toThrowError(refused);
+    expect(() => assertNotPublic({ address, port: 80 }, 'the metadata service', 'reads')).toThrowError(refused);
   });
 
   it('knows loopback', () => {

@@ -11,6 +11,8 @@
 #include "addon/snapshot_writer_object.h"
 #include "addon/status_error.h"
 #include "addon/vm_object.h"
+#include "port/file.h"
+#include "port/machine.h"
 #include "port/task_pool.h"
 #include "util/controls.h"
 #include "util/crc64.h"
@@ -95,6 +97,20 @@ Napi::Value EngineInfo(const Napi::CallbackInfo& info) {
   return object;
 }
 
+Napi::Value ErrnoToJs(Napi::Env env, int number) {
+  return number == 0 ? env.Null() : Napi::String::New(env, DescribeErrno(number));
+}
+
+Napi::Value TryMachineHere(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const MachineTrials trials = TryMachine();
+  const Napi::Object object = Napi::Object::New(env);
+  object.Set("memfd", ErrnoToJs(env, trials.memfd_errno));
+  object.Set("userfaultfd", ErrnoToJs(env, trials.userfaultfd_errno));
+  object.Set("hugePageBytes", static_cast<double>(trials.huge_page_bytes));
+  return object;
+}
+
 #if STANDSTILL_CONTROLS
 void SetControl(const Napi::CallbackInfo& info) {
   const std::string name = info[0].ToString().Utf8Value();
@@ -147,6 +163,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("freezeState", Napi::Function::New<FreezeObject::StateOf>(env, "freezeState"));
   exports.Set("crc64", Napi::Function::New<Crc64OfBytes>(env, "crc64"));
   exports.Set("engineInfo", Napi::Function::New<EngineInfo>(env, "engineInfo"));
+  exports.Set("tryMachine", Napi::Function::New<TryMachineHere>(env, "tryMachine"));
 #if STANDSTILL_CONTROLS
   exports.Set("setControl", Napi::Function::New<SetControl>(env, "setControl"));
 #endif

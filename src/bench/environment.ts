@@ -55,7 +55,7 @@ function commitOf(folder: string): string | null {
 }
 
 /** The limits of this process's cgroup, version 2, else 1; the nearest one only. */
-function containerLimits(): BenchEnvironment['container'] {
+export function containerLimits(): BenchEnvironment['container'] {
   const paths = readOr('/proc/self/cgroup', '').split('\n');
   const pathOf = (controller: string) =>
     paths.map((line) => line.split(':')).find(([, names]) => names?.split(',').includes(controller))?.[2];
@@ -77,7 +77,7 @@ function containerLimits(): BenchEnvironment['container'] {
 }
 
 /** What two readings of the clock in a row are apart: in the median, and at least. No shorter time can be told from none. */
-function measureTimer(): BenchEnvironment['timer'] {
+export function measureTimer(): BenchEnvironment['timer'] {
   const steps: number[] = [];
   for (let i = 0; i < TIMER_READINGS; i++) {
     const before = process.hrtime.bigint();

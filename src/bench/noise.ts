@@ -10,7 +10,7 @@ const GAP_NS = 10_000;
 const STEAL_SHARE_MAX = 0.01;
 const OTHERS_SHARE_MAX = 0.05;
 const JITTER_SHARE_MAX = 0.02;
-const TIMER_STEP_NS_MAX = 200;
+export const TIMER_STEP_NS_MAX = 200;
 
 interface CpuTicks {
   readonly busy: number;
@@ -89,18 +89,27 @@ export class NoiseMeter {
   }
 }
 
+/** What disturbed the machine by more than a run bears; empty where nothing did. */
+export function noiseFindings({
+  stealShare,
+  othersShare,
+  jitterShare,
+}: Pick<BenchNoise, 'stealShare' | 'othersShare' | 'jitterShare'>): string[] {
+  const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
+  const findings: string[] = [];
+  if (stealShare > STEAL_SHARE_MAX)
+    findings.push(`the hypervisor gave ${percent(stealShare)} of the CPU time to others (steal)`);
+  if (othersShare > OTHERS_SHARE_MAX) findings.push(`other processes used ${percent(othersShare)} of the CPU time`);
+  if ((jitterShare ?? 0) > JITTER_SHARE_MAX)
+    findings.push(`a thread that only reads the clock lost ${percent(jitterShare ?? 0)} of its time`);
+  return findings;
+}
+
 /** What a reader must know before trusting the figures; empty where the machine was quiet. */
 export function noiseWarnings(noise: Readonly<Record<'before' | 'during', BenchNoise>>, environment: BenchEnvironment) {
-  const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
-  const warnings: string[] = [];
-  for (const [when, { stealShare, othersShare, jitterShare }] of Object.entries(noise)) {
-    if (stealShare > STEAL_SHARE_MAX)
-      warnings.push(`${when} the run the hypervisor gave ${percent(stealShare)} of the CPU time to others (steal)`);
-    if (othersShare > OTHERS_SHARE_MAX)
-      warnings.push(`${when} the run other processes used ${percent(othersShare)} of the CPU time`);
-    if ((jitterShare ?? 0) > JITTER_SHARE_MAX)
-      warnings.push(`${when} the run a thread that only reads the clock lost ${percent(jitterShare ?? 0)} of its time`);
-  }
+  const warnings = Object.entries(noise).flatMap(([when, measured]) =>
+    noiseFindings(measured).map((finding) => `${when} the run ${finding}`),
+  );
   const { governor, timer } = environment;
   if (governor !== null && governor !== 'performance') warnings.push(`the CPU's frequency governor is ${governor}`);
   if (timer.stepNs > TIMER_STEP_NS_MAX)

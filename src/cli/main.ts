@@ -3,6 +3,7 @@ import { CommanderError } from 'commander';
 import { isStandstillError } from '../base/errors.js';
 import { EXIT_NOT_OK, EXIT_OK, EXIT_USAGE, exitCodeOf } from './exit-codes.js';
 import { leave } from './leave.js';
+import { createProgram } from './program.js';
 
 // A reader that has seen enough, as `head` has, is no failure of ours.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -10,8 +11,6 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 
 try {
-  // Loads the engine; where that fails, it is told as every failure is.
-  const { createProgram } = await import('./program.js');
   await createProgram(leave).parseAsync();
 } catch (error) {
   process.exitCode = report(error);

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { packageVersion } from '../base/package.js';
 import { benchCommand } from './bench.js';
+import { doctorCommand } from './doctor.js';
 import { eventsCommand } from './events/command.js';
 import { gateCommand } from './gate/command.js';
 import { initCommand } from './init/command.js';
@@ -33,7 +34,8 @@ export function createProgram(leave: Leave): Command {
     .addCommand(eventsCommand(leave))
     .addCommand(patchCommand(leave))
     .addCommand(planCommand(leave))
-    .addCommand(gateCommand(leave));
+    .addCommand(gateCommand(leave))
+    .addCommand(doctorCommand(leave));
   for (const command of withSubcommands(program)) {
     if (command.commands.length === 0) addOutputFlags(command);
     command.exitOverride().showHelpAfterError('(--help tells more)').showSuggestionAfterError();

@@ -3,8 +3,18 @@ import { messageOf, StandstillError } from '../base/errors.js';
 import { findAddon } from './binaries.js';
 import type { Addon } from './contract.js';
 
-/** The native engine, loaded once per environment. STANDSTILL_ADDON names another build of it (the tests' control build). */
-export const addon: Addon = loadAddon();
+let loadedAddon: Addon | undefined;
+
+/**
+ * The native engine, loaded once per environment, at its first use: what needs none works without. STANDSTILL_ADDON names
+ * another build of it (the tests' control build).
+ */
+export const addon = new Proxy({} as Addon, {
+  get: (_, name) => {
+    loadedAddon ??= loadAddon();
+    return Reflect.get(loadedAddon, name);
+  },
+});
 
 function loadAddon(): Addon {
   let loaded: Addon;

@@ -382,6 +382,15 @@ export interface NativeFreeze {
   records(): NativeFreezeRecord[];
 }
 
+/** What the system lets this process have, found by trying it. */
+export interface NativeMachineTrials {
+  /** Null where it can be had, else as 'EPERM: Operation not permitted'. */
+  memfd: string | null;
+  userfaultfd: string | null;
+  /** Of 4 MiB that were asked for and touched, how many bytes are in huge pages. */
+  hugePageBytes: number;
+}
+
 export interface NativeEngineInfo {
   crcBackend: string;
   poolThreads: number;
@@ -405,6 +414,7 @@ export interface Addon extends NativeSnapshotFiles, NativeProcesses {
   freezeState(token: number): FenceState;
   crc64(previous: bigint, data: Uint8Array): bigint;
   engineInfo(): NativeEngineInfo;
+  tryMachine(): NativeMachineTrials;
   /** Only in the control build used by tests: arms one deliberate defect (docs/ARCHITECTURE.md, "Controls"). */
   setControl?(name: string, level: boolean | number): void;
 }

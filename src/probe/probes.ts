@@ -167,7 +167,7 @@ export async function startProbes(specs: readonly ProbeSpec[], options: ProbesOp
 }
 
 const open = async (probe: ParsedProbe, means: ProbeMeans): Promise<RunningProbe> =>
-  new RunningProbe(probe, await openTarget(probe.target, means.disturbances), means);
+  new RunningProbe(probe, await openTarget(probe.target, means), means);
 
 const ofKind = (running: readonly RunningProbe[], kind: ParsedProbe['kind']): RunningProbe[] =>
   running.filter(({ probe }) => probe.kind === kind);

@@ -15,7 +15,7 @@ import {
   type PublishedPort,
 } from './options.js';
 
-const PROGRAM_PATH = besideAddon('standstill-supervisor');
+const PROGRAM = 'standstill-supervisor';
 /** A supervisor that has not answered after this, beyond the time that the request itself allows, is lost. */
 const ANSWER_NS = 10 * NS_PER_S;
 
@@ -173,7 +173,7 @@ interface Launched {
 
 /** In a session of its own, so that a signal to the terminal's processes does not reach it or the guest. */
 function launchProgram(socketFd: number, configuration: string): Launched {
-  const child = spawn(PROGRAM_PATH, [], {
+  const child = spawn(besideAddon(PROGRAM), [], {
     stdio: ['pipe', 'pipe', 'pipe', socketFd, 'pipe'],
     env: {},
     cwd: '/',
@@ -201,7 +201,7 @@ function firstEvent(
     listeners.add(first);
     child.once('error', (cause) => {
       const message =
-        `Expected the supervisor at ${PROGRAM_PATH} but could not start it: ${messageOf(cause)}. ` +
+        `Expected the supervisor at ${besideAddon(PROGRAM)} but could not start it: ${messageOf(cause)}. ` +
         'Build it by `npm rebuild standstill`, in a checkout by `npm run build`.';
       reject(new StandstillError('ERR_SUPERVISOR_LOST', message, { cause }));
     });

@@ -187,7 +187,8 @@ describe('the feed', () => {
     socket.write(`GET /api/feed HTTP/1.1\r\nHost: ${hostname}\r\nAuthorization: Bearer ${dashboard.token}\r\n\r\n`);
     const patch = 'x'.repeat(500);
     for (let round = 0; round < 100; round += 1) {
-      for (let index = 0; index < 1000; index += 1) log.append({ host: 'host', type: 'patch-end', patch, ok: true });
+      for (let index = 0; index < 1000; index += 1)
+        log.append({ host: 'host', type: 'patch-end', patch, ok: true, durationNs: 1 });
       await sleep(1);
     }
     let text = '';

@@ -70,6 +70,14 @@ describe('what a probe asks', () => {
     }
   });
 
+  it('a module that never loads is not waited for once the probes are aborted', TIMEOUT, async () => {
+    const stop = new AbortController();
+    const target = { module: new URL('../fixtures/patches/loops-on-load.mjs', import.meta.url) };
+    const started = startProbes([{ name: 'loops', target }], { signal: stop.signal });
+    setTimeout(() => stop.abort(), 100);
+    await expect(started).rejects.toMatchObject({ code: 'ERR_ABORTED' });
+  });
+
   it('one that computes for ever delays no other, and ends with the probes', TIMEOUT, async () => {
     const probes = await startProbes([
       { name: 'loops', target: { module: probeModule('loops.mjs') }, everyMs: 50, timeoutMs: 200 },

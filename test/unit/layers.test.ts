@@ -35,6 +35,7 @@ const LIBRARY = {
     'base',
   ],
   cli: [
+    'doctor',
     'scenario',
     'metrics',
     'gate',
@@ -53,6 +54,7 @@ const LIBRARY = {
     'base',
     '.',
   ],
+  doctor: ['bench', 'host', 'process', 'vm', 'snapshot', 'native', 'base'],
   metrics: ['probe', 'fleet', 'host', 'scheduled-events', 'native', 'base'],
   probe: ['fleet', 'host', 'maintenance', 'scheduled-events', 'components', 'vm', 'snapshot', 'native', 'base'],
   report: ['probe', 'fleet', 'host', 'maintenance', 'process', 'scheduled-events', 'native', 'base'],

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { onAbort } from '../../base/abort.js';
+import { orAborted } from '../../base/abort.js';
 import { messageOf, StandstillError } from '../../base/errors.js';
 import type { ModuleTarget } from '../options.js';
 import type { Asker } from './ask.js';
@@ -10,8 +10,13 @@ import type { ModuleReply, ModuleRequest } from './module-messages.js';
 
 const WORKER_PATH = fileURLToPath(new URL('module-worker.js', import.meta.url));
 
-/** Loads the module in its worker. Rejects with ERR_PROBE_INVALID where it has no function to call. */
-export async function moduleAsker({ module, options }: ModuleTarget): Promise<Asker> {
+const LOAD_MS_MAX = 10_000;
+
+/**
+ * Loads the module in its worker. Rejects with ERR_PROBE_INVALID where it has no function to call, and with the signal's
+ * reason.
+ */
+export async function moduleAsker({ module, options }: ModuleTarget, cut: AbortSignal): Promise<Asker> {
   const url =
     module instanceof URL || module.startsWith('file:') ? String(module) : pathToFileURL(resolve(module)).href;
   let worker: Worker;
@@ -25,10 +30,22 @@ export async function moduleAsker({ module, options }: ModuleTarget): Promise<As
   }
   worker.stdout.pipe(process.stderr, { end: false });
   const channel = new ModuleChannel(worker);
-  const [first] = await Promise.race([once(worker, 'message'), channel.ended]);
-  if (first.error === null) return channel;
+  const error = await loaded(worker, channel, cut);
+  if (error === null) return channel;
   await channel.close();
-  throw new StandstillError('ERR_PROBE_INVALID', `Expected a probe's module at ${url} but ${first.error}`);
+  cut.throwIfAborted();
+  throw new StandstillError('ERR_PROBE_INVALID', `Expected a probe's module at ${url} but ${error}`);
+}
+
+/** What is wrong with it; null where nothing is. */
+async function loaded(worker: Worker, channel: ModuleChannel, cut: AbortSignal): Promise<string | null> {
+  const first = Promise.race([once(worker, 'message'), channel.ended]);
+  try {
+    const [{ error }] = await orAborted(first, AbortSignal.any([cut, AbortSignal.timeout(LOAD_MS_MAX)]));
+    return error;
+  } catch {
+    return `it has not loaded within ${LOAD_MS_MAX} ms`;
+  }
 }
 
 /** Requests to the worker and their replies, by number. */
@@ -42,7 +59,6 @@ class ModuleChannel implements Asker {
 
   constructor(worker: Worker) {
     this.#worker = worker;
-    worker.unref();
     worker.on('message', ({ ask, error }: ModuleReply) => this.#waiting.get(ask)?.(error));
     this.ended = new Promise((resolve) => {
       const end = (error: string) => {
@@ -59,15 +75,14 @@ class ModuleChannel implements Asker {
     if (this.#end !== undefined) throw new Error(this.#end);
     this.#asked += 1;
     const ask = this.#asked;
-    using _abort = onAbort(signal, () => this.#post({ ask, cancel: true }));
+    const answer = new Promise<string | null>((resolve) => this.#waiting.set(ask, resolve));
+    this.#post({ ask, cancel: false });
     try {
-      const error = await new Promise<string | null>((resolve) => {
-        this.#waiting.set(ask, resolve);
-        this.#post({ ask, cancel: false });
-      });
+      const error = await orAborted(answer, signal);
       if (error !== null) throw new Error(error);
     } finally {
       this.#waiting.delete(ask);
+      if (signal.aborted) this.#post({ ask, cancel: true });
     }
   }
 

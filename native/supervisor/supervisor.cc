@@ -261,7 +261,7 @@ void Supervisor::Reap() {
   if (is_left) return;
   reply_.life = GuestLife::kEnded;
   grace_ns_ = 0;
-  Thaw(ThawedBy::kCaller);
+  Thaw(ThawedBy::kNobody);
   events_.Gone();
 }
 

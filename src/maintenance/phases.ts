@@ -28,9 +28,11 @@ export interface Cuts {
 export const allHaltedAt = (records: readonly FreezeRecord[]): bigint =>
   records.map((record) => record.observedAtNs).reduce(later, 0n);
 
-/** When the first VM of a freeze was released; 0 where none was. */
+/** When the first VM of a freeze was released; 0 where none was. One that ended, or was closed, nobody has released. */
 export const releasedAt = (records: readonly FreezeRecord[]): bigint =>
-  records.map((record) => record.releasedAtNs).reduce((a, b) => (a !== 0n && (b === 0n || a < b) ? a : b), 0n);
+  records
+    .map(({ releasedAtNs, resumedBy }) => (resumedBy === null ? 0n : releasedAtNs))
+    .reduce((a, b) => (a !== 0n && (b === 0n || a < b) ? a : b), 0n);
 
 export const NO_PHASES: Phases = { requestNs: 0, haltNs: 0, digestNs: 0, patchNs: 0, resumeNs: 0, syncNs: 0 };
 

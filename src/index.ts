@@ -154,6 +154,11 @@ export {
 } from './report/record.js';
 export { parseRunRecord, runRecordJsonSchema } from './report/record-schema.js';
 export { type ReportFormat, renderReport, reportFormatOf } from './report/render.js';
+export type { RunHappening } from './report/run-happening.js';
+export { parseScenario, readScenario } from './scenario/parse.js';
+export { ScenarioError, type ScenarioProblem } from './scenario/problem.js';
+export { type RunScenarioOptions, runScenario } from './scenario/run/run.js';
+export type { Scenario } from './scenario/scenario.js';
 export type { Announcement } from './scheduled-events/announcement.js';
 export { type ControlOptions, ControlServer } from './scheduled-events/control-server.js';
 export {

@@ -5,11 +5,11 @@ import { didYouMean } from '../base/suggest.js';
 import type { FlipBitFault } from '../maintenance/options.js';
 import type { PatchSpec } from '../maintenance/patch-source.js';
 import type { Proof } from '../maintenance/proof.js';
+import { DEMO_PATCHES } from '../scenario/builtin/components.js';
 import { assertFitsMachine, nativeVmConfig, type VmOptions } from '../vm/options.js';
 import { findProgram } from '../vm/programs.js';
 import type { BundleFlags } from './bundles.js';
 import type { UiFlag } from './dashboard.js';
-import { DEMO_PATCHES } from './demo/components.js';
 import type { OutputFlags } from './output-flags.js';
 
 export const PROGRAMS_DEFAULT = ['kv-store', 'queue', 'page-writer', 'ticker'] as const;

@@ -75,17 +75,35 @@ export const processOptions: readonly Option[] = [
   ).argParser(collect),
 ];
 
-/** Throws ERR_INVALID_OPTION where a flag was given that is of the other kind of guest. */
-export function assertFlagsFit(command: Command, isProcess: boolean): void {
+/** What a scenario file says itself. */
+const OF_FILE = [
+  'ui',
+  ...OF_PROCESS,
+  ...OF_EMULATED.filter((name) => name !== 'seed'),
+  'process',
+  'budget',
+  'proof',
+  'duration',
+];
+
+/** Throws ERR_INVALID_OPTION where a flag was given that is of another kind of run. */
+export function assertFlagsFit(command: Command, scenario: string | undefined, isProcess: boolean): void {
+  if (scenario !== undefined) {
+    const said = OF_FILE.find((name) => command.getOptionValueSource(name) === 'cli');
+    if (said === undefined) return;
+    const message = `Expected no ${flagOf(said)} beside the scenario ${scenario}, which says it itself, but received it`;
+    throw new StandstillError('ERR_INVALID_OPTION', message);
+  }
   const wrong = (isProcess ? OF_EMULATED : OF_PROCESS).find((name) => command.getOptionValueSource(name) === 'cli');
   if (wrong === undefined) return;
-  const flag = `--${wrong.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
   const expected = isProcess ? 'flags of a process guest' : '--process';
   throw new StandstillError(
     'ERR_INVALID_OPTION',
-    `Expected ${expected} beside ${flag} but received ${isProcess ? '--process' : 'none'}`,
+    `Expected ${expected} beside ${flagOf(wrong)} but received ${isProcess ? '--process' : 'none'}`,
   );
 }
+
+const flagOf = (name: string): string => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
 /** `standstill run --process`: freezes a real program. */
 export async function runProcess(

@@ -4,9 +4,10 @@ import { isStandstillError } from '../base/errors.js';
 import type { DashboardServer } from '../dashboard/dashboard-server.js';
 import { Host } from '../host/host.js';
 import type { MaintenanceReport } from '../maintenance/report.js';
-import { bundleOptions, provideComponents } from './bundles.js';
+import { writeComponents } from '../scenario/builtin/components.js';
+import { provideComponents } from '../scenario/provide-components.js';
+import { bundleOptions } from './bundles.js';
 import { serveOn, startDashboard, tellDashboard, uiOption } from './dashboard.js';
-import { writeComponents } from './demo/components.js';
 import { EXIT_NOT_OK, EXIT_OK } from './exit-codes.js';
 import { collect, DAY_MS, durationMs, wholeNumber } from './flags.js';
 import { closing } from './help.js';
@@ -19,6 +20,7 @@ import { renderTickers, renderUpdate, renderVerdict } from './render/verdict.js'
 import { renderVms } from './render/vm-tables.js';
 import { PROGRAMS_DEFAULT, planRun, type RunFlags, type RunPlan } from './run-options.js';
 import { assertFlagsFit, processOptions, type RunProcessFlags, runProcess } from './run-process.js';
+import { runScenarioFile } from './scenario/run.js';
 import { terminalOf } from './terminal.js';
 
 const VMS_MAX = 1000;
@@ -26,9 +28,11 @@ const VMS_MAX = 1000;
 /** `standstill run`: the main job, end to end. */
 export function runCommand(leave: Leave): Command {
   const command = new Command('run')
-    .summary('freeze VMs, patch the host behind them, resume them, prove their memory')
+    .summary('freeze VMs, patch the host behind them, resume them, prove their memory; or run a scenario file')
+    .argument('[scenario]', 'a scenario file (YAML): hosts, guests, a schedule, faults, probes and what is expected')
     .description(
-      'Creates a host with VMs and lets them run, freezes them, applies patches to the host behind them, resumes them ' +
+      'Runs a scenario file. Without one it creates a host with VMs and lets them run, freezes them, applies patches to ' +
+        'the host behind them, resumes them ' +
         'within the budget, synchronises their clocks, and proves that nothing in their memory moved.',
     )
     .addOption(flag('--vms <number>', 'how many VMs', wholeNumber('--vms', 1, VMS_MAX)).default(4))
@@ -59,14 +63,16 @@ export function runCommand(leave: Leave): Command {
     .addOption(uiOption('a dashboard in the browser; when the run is over it serves on until Ctrl-C'))
     .addHelpText(
       'after',
-      closing('0 memory preserved, invariants hold, budget kept; 1 not so; 2 usage; 130 Ctrl-C, 143 SIGTERM.', [
+      closing('0 all is well, or as the scenario expects it; 1 not so; 2 usage; 130 Ctrl-C, 143 SIGTERM.', [
         'standstill run',
+        'standstill run scenario.yaml --seed 7',
         'standstill run --vms 8 --memory 256MiB --patch ./my-patch.mjs --json',
         "standstill run --process 'redis-server --port 6379' --ready-port 6379 --freeze 2s",
       ]),
     )
-    .action(async (flags: RunFlags & RunProcessFlags) => {
-      assertFlagsFit(command, flags.process !== undefined);
+    .action(async (scenario: string | undefined, flags: RunFlags & RunProcessFlags) => {
+      assertFlagsFit(command, scenario, flags.process !== undefined);
+      if (scenario !== undefined) return await runScenarioFile(scenario, flags, leave);
       if (flags.process === undefined) return await run(flags, leave);
       const isProofGiven = command.getOptionValueSource('proof') === 'cli';
       return await runProcess(flags.process, flags, isProofGiven, leave);

@@ -7,12 +7,13 @@ import type { MaintenanceReport } from '../maintenance/report.js';
 import type { ProbeEvent } from '../probe/events.js';
 import type { ProbeSummary } from '../probe/summary.js';
 import type { ProcessRunReport } from '../process/freeze-run.js';
+import type { RunHappening } from './run-happening.js';
 
 /** Of `RunRecord`; another one where a key changes its meaning. */
 export const RUN_RECORD_SCHEMA_VERSION = 1;
 
 /** What the log of a run tells. */
-export type RunEvent = FleetEvent | ProbeEvent;
+export type RunEvent = FleetEvent | ProbeEvent | RunHappening;
 
 /** 'aborted': somebody ended it before its time, so that it says nothing about the rest. */
 export type RunResult = 'passed' | 'failed' | 'aborted';

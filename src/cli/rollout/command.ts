@@ -8,8 +8,8 @@ import { FAULT_DOMAINS_MAX, HOSTS_MAX, UPDATE_DOMAINS_MAX } from '../../fleet/op
 import type { RolloutReport } from '../../fleet/rollout-report.js';
 import type { Host } from '../../host/host.js';
 import type { MaintenanceOptions } from '../../maintenance/options.js';
+import { writeComponents } from '../../scenario/builtin/components.js';
 import { serveOn, startDashboard, tellDashboard, uiOption } from '../dashboard.js';
-import { writeComponents } from '../demo/components.js';
 import { EXIT_NOT_OK, EXIT_OK } from '../exit-codes.js';
 import { collect, DAY_MS, durationMs, wholeNumber } from '../flags.js';
 import { closing } from '../help.js';

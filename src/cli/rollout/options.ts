@@ -2,10 +2,10 @@ import { StandstillError, unexpected } from '../../base/errors.js';
 import type { FleetOptions, FleetVmOptions } from '../../fleet/options.js';
 import type { Direction } from '../../fleet/rollout-events.js';
 import type { AppliedProbe, RolloutOptions } from '../../fleet/rollout-options.js';
+import { DEMO_PATCHES } from '../../scenario/builtin/components.js';
 import { assertFitsMachine, nativeVmConfig } from '../../vm/options.js';
 import { findProgram } from '../../vm/programs.js';
 import type { UiFlag } from '../dashboard.js';
-import { DEMO_PATCHES } from '../demo/components.js';
 import type { OutputFlags } from '../output-flags.js';
 import { memoryOf } from '../run-options.js';
 

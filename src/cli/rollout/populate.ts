@@ -1,5 +1,5 @@
 import type { Fleet } from '../../fleet/fleet.js';
-import { provideComponents } from '../bundles.js';
+import { provideComponents } from '../../scenario/provide-components.js';
 import type { RolloutRun } from './options.js';
 
 /** Gives a fleet its VMs, and hosts that are made for the command the components that the bundles are for. */

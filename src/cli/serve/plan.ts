@@ -1,12 +1,12 @@
 import { StandstillError, unexpected } from '../../base/errors.js';
 import { didYouMean } from '../../base/suggest.js';
 import type { PatchSpec } from '../../maintenance/patch-source.js';
+import { DEMO_PATCHES } from '../../scenario/builtin/components.js';
 import type { ControlOptions } from '../../scheduled-events/control-server.js';
 import { EVENT_TYPES, type EventType } from '../../scheduled-events/event.js';
 import type { MetadataOptions } from '../../scheduled-events/options.js';
 import type { VmOptions } from '../../vm/options.js';
 import type { UiFlag } from '../dashboard.js';
-import { DEMO_PATCHES } from '../demo/components.js';
 import type { OutputFlags } from '../output-flags.js';
 import { memoryOf } from '../run-options.js';
 import { readSchedule, type Schedule, type ScheduleEntry } from './schedule.js';

@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { KIB, MIB } from '../../base/units.js';
 import type { PatchSpec } from '../../maintenance/patch-source.js';
+import { BUILTIN_PATCHES } from '../schema.js';
 
 /** What the three built-in patches agree on: where the host's components lie in its folder. */
 export const ARCHIVE = 'update/hypervisor.img.gz';
@@ -40,11 +41,14 @@ export async function writeComponents(hostDirectory: string, seed: number): Prom
   await writeFile(join(hostDirectory, MANIFEST), JSON.stringify(manifest));
 }
 
-/** The built-in patches, in their order. */
-export const DEMO_PATCHES: readonly PatchSpec[] = ['decompress', 'verify', 'replace'].map((name) => ({
+/** A built-in patch; `name` is what reports call it. */
+export const builtinPatch = (builtin: (typeof BUILTIN_PATCHES)[number], name: string = builtin): PatchSpec => ({
   name,
-  module: new URL(`./${name}.js`, import.meta.url),
-}));
+  module: new URL(`./${builtin}.js`, import.meta.url),
+});
+
+/** The built-in patches, in their order. */
+export const DEMO_PATCHES: readonly PatchSpec[] = BUILTIN_PATCHES.map((builtin) => builtinPatch(builtin));
 
 /** Bytes that depend on the seed and the name alone; three quarters of them compress, as those of a program do. */
 function contentOf(seed: number, name: string, bytes: number): Buffer {

@@ -11,7 +11,8 @@ import { entrySchema } from './schema-schedule.js';
 
 export const VMS_MAX = 1000;
 
-const PROGRAMS = guestPrograms().map((program) => program.name);
+// The engine is loaded at the first look at a file, not before.
+const programSchema = z.lazy(() => oneOf(guestPrograms().map((program) => program.name)));
 const PROOFS = ['deferred', 'full', 'sampled', 'none'] as const;
 export const BUILTIN_PATCHES = ['decompress', 'verify', 'replace'] as const;
 const SEED_MAX = 2 ** 53 - 1;
@@ -35,9 +36,9 @@ const clockSyncSchema = z.strictObject(
 const emulatedGuestSchema = z
   .strictObject(
     {
-      program: z
-        .enum(PROGRAMS, `one of ${PROGRAMS.join(', ')}`)
-        .meta({ description: 'A guest program of the engine: deterministic, with invariants that can be checked.' }),
+      program: programSchema.meta({
+        description: 'A guest program of the engine: deterministic, with invariants that can be checked.',
+      }),
       memory: bytes(EXPECTED_RAM, isRam)
         .default(64 * MIB)
         .meta({ description: "RAM of each VM: '64MiB', a multiple of 4 KiB, 1 MiB to 64 GiB." }),

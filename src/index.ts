@@ -155,10 +155,21 @@ export {
 export { parseRunRecord, runRecordJsonSchema } from './report/record-schema.js';
 export { type ReportFormat, renderReport, reportFormatOf } from './report/render.js';
 export type { RunHappening } from './report/run-happening.js';
-export { parseScenario, readScenario } from './scenario/parse.js';
-export { ScenarioError, type ScenarioProblem } from './scenario/problem.js';
+export type { Expectation } from './scenario/expectation.js';
+export { type ParseOptions as ScenarioParseOptions, parseScenario, readScenario } from './scenario/parse.js';
+export { type LocatedProblem, ScenarioError, type ScenarioProblem } from './scenario/problem.js';
 export { type RunScenarioOptions, runScenario } from './scenario/run/run.js';
-export type { Scenario } from './scenario/scenario.js';
+export type {
+  Scenario,
+  ScenarioFault,
+  ScenarioHost,
+  ScenarioMetadata,
+  ScenarioPatch,
+  ScenarioProbe,
+  ScenarioSet,
+  ScenarioVm,
+  ScheduleEntry,
+} from './scenario/scenario.js';
 export type { Announcement } from './scheduled-events/announcement.js';
 export { type ControlOptions, ControlServer } from './scheduled-events/control-server.js';
 export {

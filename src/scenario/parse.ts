@@ -11,6 +11,7 @@ import { type ScenarioFile, scenarioFields, scenarioSchema } from './schema.js';
 import { valueAt } from './schema-walk.js';
 import { FILE_BYTES_MAX, Source, type Span } from './source.js';
 
+/** Where a scenario is from. */
 export interface ParseOptions {
   /** Where the text is from: named in messages, and what its paths are relative to. */
   readonly path: string;

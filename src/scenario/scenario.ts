@@ -30,6 +30,7 @@ export interface Scenario {
   readonly expect: readonly Expectation[];
 }
 
+/** A host of the fleet, and what is installed on it. */
 export interface ScenarioHost {
   readonly name: string;
   readonly components: readonly ScenarioComponent[];
@@ -44,12 +45,14 @@ export interface ScenarioComponent {
   readonly files: string | null;
 }
 
+/** An availability set. */
 export interface ScenarioSet {
   readonly name: string;
   readonly updateDomains: number;
   readonly faultDomains: number;
 }
 
+/** A VM, and what runs in it. */
 export interface ScenarioVm {
   readonly name: string;
   /** The entry of the file that it is of: its own name, or that of an entry with a count. */
@@ -82,6 +85,7 @@ export interface ProcessGuest {
   readonly restart: 'never' | 'on-failure' | 'always';
 }
 
+/** How the metadata service keeps time. */
 export interface ScenarioMetadata {
   readonly noticeMs: number;
   readonly settleMs: number;
@@ -89,6 +93,7 @@ export interface ScenarioMetadata {
   readonly timeScale: number;
 }
 
+/** What maintenances and rollouts apply. */
 export type ScenarioPatch = { readonly name: string } & (
   | { readonly kind: 'module'; readonly module: string; readonly options: unknown }
   | { readonly kind: 'bundle'; readonly bundle: string }
@@ -181,6 +186,7 @@ export type ScenarioFault =
   | { readonly kind: 'late-resume'; readonly byMs: number; readonly host: string | null }
   | { readonly kind: 'flip-bit'; readonly vm: string };
 
+/** What is asked beside the schedule. */
 export interface ScenarioProbe {
   readonly name: string;
   readonly kind: 'continuous' | 'start' | 'end' | 'edge';

@@ -24,6 +24,19 @@ describe('--report', () => {
     });
   });
 
+  it('is written of a scenario, with its expectations', async () => {
+    await withTemporaryFolder(async ({ path: folder }) => {
+      const path = join(folder, 'run.json');
+      const page = join(folder, 'run.html');
+      const run = await runCli(['run', 'examples/pause/scenario.yaml', '--report', path, '--report', page]);
+      expect(run.exitCode, run.stdout).toBe(0);
+      const { result, expectations } = recordOf(path);
+      expect(result).toBe('passed');
+      expect(expectations.map(({ text }) => text)).toContain('memory: preserved');
+      expect(readFileSync(page, 'utf8')).toContain('memory: preserved');
+    });
+  });
+
   it('is written of a run that fails', async () => {
     await withTemporaryFolder(async ({ path: folder }) => {
       const path = join(folder, 'run.json');

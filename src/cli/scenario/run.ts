@@ -7,6 +7,7 @@ import { EXIT_NOT_OK, EXIT_OK } from '../exit-codes.js';
 import { catchInterrupts } from '../interrupt.js';
 import type { Leave } from '../leave.js';
 import type { OutputFlags } from '../output-flags.js';
+import { writeReports } from '../recording.js';
 import { terminalOf } from '../terminal.js';
 import { renderRun } from './render.js';
 import { viewOf } from './view.js';
@@ -14,6 +15,7 @@ import { viewOf } from './view.js';
 /** The flags of `standstill run scenario.yaml`, as commander hands them over. */
 export interface RunScenarioFlags extends OutputFlags {
   seed?: number;
+  report?: string[];
 }
 
 /** `standstill run scenario.yaml`: a scenario file, end to end. */
@@ -39,6 +41,7 @@ export async function runScenarioFile(path: string, flags: RunScenarioFlags, lea
         fleet = made;
       });
     })();
+    writeReports(record, flags.report ?? [], '--report');
     const json = () => `${JSON.stringify(record, null, 2)}\n`;
     process.stdout.write(flags.json ? json() : renderRun(record, terminalOf(process.stdout, flags.color)));
     exitCode = record.result === 'passed' ? EXIT_OK : EXIT_NOT_OK;

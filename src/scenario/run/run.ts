@@ -30,6 +30,7 @@ const optionsSchema = z.strictObject({
   onEvent: z.custom<RunScenarioOptions['onEvent']>(isFunction, 'a function').optional(),
 });
 
+/** How a scenario is run. */
 export interface RunScenarioOptions {
   /** Decides guests, jitter and faults: 0 to 2^53 − 1. Default: the scenario's, else a random one, which the record tells. */
   seed?: number | undefined;

@@ -21,8 +21,9 @@ function report(error: unknown): number {
   // Commander has printed its own.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_OK : EXIT_USAGE;
   if (isStandstillError(error)) {
-    const [first, ...more] = error.message.split('\n');
-    process.stderr.write([`error: ${first} (${error.code})`, ...more, ''].join('\n'));
+    const [first = '', ...more] = error.message.split('\n');
+    const head = `error: ${first.replace(/(:?)$/, ` (${error.code})$1`)}`;
+    process.stderr.write([head, ...more, ''].join('\n'));
     return exitCodeOf(error);
   }
   if (error instanceof Error && 'syscall' in error) {

@@ -93,7 +93,7 @@ describe('standstill gate ab', TIMEOUT, () => {
     [
       'fails',
       'echo broken >&2; exit 3',
-      "Expected 'echo broken >&2; exit 3' to succeed but it ended with exit code 3:\nbroken",
+      "Expected 'echo broken >&2; exit 3' to succeed but it ended with exit code 3 (ERR_GATE_COMMAND):\nbroken",
     ],
     ['is killed', 'kill -9 $$', 'to succeed but it was ended by SIGKILL'],
     ['takes too long', 'sleep 60', 'to succeed but it ran longer than 0.5 s'],

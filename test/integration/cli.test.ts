@@ -138,7 +138,11 @@ describe('usage errors: exit code 2, one clear sentence, no stack', () => {
     [['run', '--fault', 'meteor'], /--fault/],
     [['run', '--unknown'], /unknown option '--unknown'/],
     [['run', '--memry', '1MiB'], /Did you mean --memory\?/],
-    [['run', 'surplus'], /too many arguments/],
+    [
+      ['run', 'no-such.yaml'],
+      /Expected a scenario file for no-such.yaml but there is no such file.*ERR_SCENARIO_INVALID/,
+    ],
+    [['run', 'a.yaml', 'surplus'], /too many arguments/],
     [['rnu'], /unknown command 'rnu'/],
     [['verify', '--program', 'x'], /ERR_UNKNOWN_PROGRAM/],
     [['verify', '--steps', '0'], /--steps/],

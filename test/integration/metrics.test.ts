@@ -49,6 +49,7 @@ describe("a host's metrics", () => {
     await using _host = host;
     using metrics = hostMetrics(host);
     const [first, second] = vms;
+    for (const vm of vms) await expect.poll(() => vm.stats().steps).toBeGreaterThan(1000);
     first?.pause();
     second?.pause();
     first?.endEpoch();

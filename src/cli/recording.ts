@@ -26,7 +26,7 @@ export function writablePath(path: string, flag: string): string {
 }
 
 const notWritable = (flag: string, cause: unknown): StandstillError =>
-  new StandstillError('ERR_INVALID_OPTION', `Expected a file to write for ${flag}: ${messageOf(cause)}`, { cause });
+  new StandstillError('ERR_INVALID_OPTION', `Expected a file to write for ${flag} but: ${messageOf(cause)}`, { cause });
 
 /** Writes the reports of a record, each of the kind that its name asks for. Throws ERR_INVALID_OPTION. */
 export function writeReports(record: RunRecord, paths: readonly string[], flag: string): void {

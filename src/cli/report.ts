@@ -47,7 +47,7 @@ function read(path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch (cause) {
-    throw new StandstillError('ERR_RECORD_INVALID', `Expected a record that can be read: ${messageOf(cause)}`, {
+    throw new StandstillError('ERR_RECORD_INVALID', `Expected a record that can be read but: ${messageOf(cause)}`, {
       cause,
     });
   }

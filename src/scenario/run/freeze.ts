@@ -31,6 +31,12 @@ export async function freezeFor(host: Host, vms: readonly Vm[], terms: FreezeTer
   await using scope = host.freeze({ vms, budgetMs });
   const frozenAtNs = monotonicNs();
   const elapsedMs = () => Number(monotonicNs() - frozenAtNs) / NS_PER_MS;
+  // A timer may be early, and the second reading quicker than the first: never shorter than was asked for.
+  const until = async (atMs: number) => {
+    while (elapsedMs() < atMs && !signal.aborted) {
+      await sleep(Math.ceil(atMs - elapsedMs()), undefined, { signal }).catch(() => {});
+    }
+  };
   const before = await read();
   const readingMs = elapsedMs();
   if (!scope.released) {
@@ -38,8 +44,9 @@ export async function freezeFor(host: Host, vms: readonly Vm[], terms: FreezeTer
       vms.find(({ name }) => name === vm)?.flipBit(gpa, bit);
     }
   }
-  await sleep(Math.max(0, durationMs - elapsedMs() - readingMs), undefined, { signal }).catch(() => {});
+  await until(durationMs - readingMs);
   const after = await read();
+  await until(durationMs);
   scope.release();
   await scope.settled();
   const records = scope.records();

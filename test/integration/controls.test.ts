@@ -80,8 +80,12 @@ describe('a step that is lost over a pause', () => {
       const options = { program: 'queue', memory: '1 MiB', seed: 7 };
       const vm = await host.createVm(options);
       vm.start();
+      await expect.poll(() => vm.stats().steps).toBeGreaterThan(1000);
       setControl('lose-step', losesSteps);
       expect((await host.applyMaintenance({ proof: 'deferred' })).vms[0]?.memory).toBe('preserved');
+      // A guest that waits for a processor has lost none yet.
+      const { steps } = vm.stats();
+      await expect.poll(() => vm.stats().steps).toBeGreaterThan(steps);
       setControl('lose-step', false);
       vm.pause();
       using twin = await library.EmulatedVm.create(options);

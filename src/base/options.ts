@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { StandstillError, show } from './errors.js';
+import { property, unwrapped } from './schema-tree.js';
 import { didYouMean } from './suggest.js';
 
 /** A schema of the whole numbers of a range. */
@@ -38,18 +39,3 @@ function knownKeys(schema: unknown, path: readonly PropertyKey[]): string[] {
   }
   return Object.keys(property(at, 'shape') ?? {});
 }
-
-/** The object or array schema under its wrappers (optional, default, transform). */
-function unwrapped(schema: unknown): unknown {
-  let at = schema;
-  while (property(at, 'shape') === undefined && property(at, 'element') === undefined) {
-    const definition = property(at, 'def');
-    const inner = property(definition, 'innerType') ?? property(definition, 'in');
-    if (inner === undefined) break;
-    at = inner;
-  }
-  return at;
-}
-
-const property = (value: unknown, key: PropertyKey): unknown =>
-  typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined;

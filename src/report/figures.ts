@@ -93,7 +93,11 @@ export const percent = (share: number): string => `${Math.floor(share * 1000 + 1
 export const hex = (value: number): string => `0x${value.toString(16)}`;
 
 /** Where memory changed, in a sentence; '' where it did not. */
-export function describeChange({ memory, changedPages, difference }: VmReport): string {
+export function describeChange({
+  memory,
+  changedPages,
+  difference,
+}: Pick<VmReport, 'memory' | 'changedPages' | 'difference'>): string {
   if (memory !== 'changed') return '';
   if (difference !== null) return describeDifference(difference);
   if (changedPages === null) return 'its digests differ';

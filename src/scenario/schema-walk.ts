@@ -1,3 +1,5 @@
+import { property, unwrapped } from '../base/schema-tree.js';
+
 export type Path = readonly PropertyKey[];
 
 /** The value at a path, undefined where there is none. */
@@ -20,18 +22,6 @@ export const knownKeys = (schema: unknown, value: unknown): string[] => keysOf(c
 
 /** One of the alternatives of a schema. */
 export const optionAt = (schema: unknown, index: number): unknown => property(property(schema, 'options'), index);
-
-/** The schema under optional, default and transform. */
-function unwrapped(schema: unknown): unknown {
-  let at = schema;
-  while (property(at, 'shape') === undefined && property(at, 'element') === undefined) {
-    const definition = property(at, 'def');
-    const inner = property(definition, 'innerType') ?? property(definition, 'in');
-    if (inner === undefined) break;
-    at = inner;
-  }
-  return at;
-}
 
 /** Of alternatives, the one that a value is of: by its kind where they have one, else by the keys that it has. */
 function chosen(schema: unknown, value: unknown): unknown {
@@ -56,8 +46,4 @@ const keysOf = (schema: unknown): string[] => Object.keys(property(schema, 'shap
 function kindsOf(option: unknown, discriminator: string): unknown[] {
   const values = property(property(property(property(option, 'shape'), discriminator), 'def'), 'values');
   return Array.isArray(values) ? values : [];
-}
-
-function property(value: unknown, key: PropertyKey): unknown {
-  return typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined;
 }

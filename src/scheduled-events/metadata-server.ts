@@ -182,6 +182,11 @@ export class MetadataServer implements AsyncDisposable {
     this.#store.remove(event.id, 'cancelled');
   }
 
+  /** Withdraws those events that have not started yet; the others go on. */
+  withdraw(events: readonly Pick<RaisedEvent, 'id'>[]): void {
+    for (const { id } of events) if (this.#store.find(id)?.status === 'Scheduled') this.cancel(id);
+  }
+
   /** Acknowledges an event in the name of the first VM that it hits, so that it starts now. Throws ERR_EVENT_UNKNOWN. */
   acknowledge(eventId: string): void {
     const event = this.#store.find(eventId);

@@ -50,8 +50,11 @@ function patchBar(patch: PatchReport, endNs: number, columns: number, style: Sty
   const to = Math.max(from + 1, column((patch.startedAfterNs ?? 0) + patch.durationNs));
   const color = patch.ok ? style.cyan : style.red;
   const duration = ` ${formatNs(patch.durationNs)}`;
-  const bar = ' '.repeat(from) + color('━'.repeat(to - from));
-  return to + duration.length <= columns ? bar + style.dim(duration) : bar;
+  const bar = color('━'.repeat(to - from));
+  if (to + duration.length <= columns) return ' '.repeat(from) + bar + style.dim(duration);
+  // Before the bar where there is no room behind it.
+  const before = from > duration.length ? `${formatNs(patch.durationNs)} ` : '';
+  return ' '.repeat(from - before.length) + style.dim(before) + bar;
 }
 
 function axis(endNs: number, columns: number): string {

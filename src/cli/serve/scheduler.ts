@@ -19,7 +19,7 @@ export async function runSchedule(
     if (!(await passed(entry.after))) return;
     do {
       const raised = raise(entry, metadata);
-      if (entry.cancelAfter !== undefined && (await passed(entry.cancelAfter))) cancel(raised, metadata);
+      if (entry.cancelAfter !== undefined && (await passed(entry.cancelAfter))) metadata.withdraw(raised);
     } while (entry.every !== undefined && (await passed(entry.every)));
   };
   await Promise.all(entries.map(run));
@@ -35,10 +35,4 @@ function raise(entry: ScheduleEntry, metadata: MetadataServer): RaisedEvent[] {
   };
   if (type === undefined) return metadata.failHardware(impact);
   return metadata.raise({ ...impact, type, noticeMs: notice, source, description });
-}
-
-/** Those that have started meanwhile go on. */
-function cancel(raised: readonly RaisedEvent[], metadata: MetadataServer): void {
-  const scheduled = new Set(metadata.state().events.flatMap(({ id, status }) => (status === 'Scheduled' ? [id] : [])));
-  for (const { id } of raised) if (scheduled.has(id)) metadata.cancel(id);
 }

@@ -14,7 +14,7 @@ export async function raiseEvent(
   const raised = raise(action, metadata);
   if (cancelAfterMs !== null) {
     await sleep(cancelAfterMs / metadata.state().timeScale, undefined, { signal }).catch(() => {});
-    withdraw(raised, metadata);
+    metadata.withdraw(raised);
   }
   const ends = await orAborted(Promise.all(raised.map(({ done }) => done)), signal);
   return ends.flatMap(({ reason, error }) => (reason === 'failed' ? [messageOf(error)] : []));
@@ -31,10 +31,4 @@ function raise(action: Omit<EventAction, 'cancelAfterMs'>, metadata: MetadataSer
   if (type === null) return metadata.failHardware(impact);
   const words = { source: source ?? undefined, description: description ?? undefined };
   return metadata.raise({ ...impact, ...words, type, noticeMs: noticeMs ?? undefined });
-}
-
-/** Those that have started meanwhile go on. */
-function withdraw(raised: readonly RaisedEvent[], metadata: MetadataServer): void {
-  const scheduled = new Set(metadata.state().events.flatMap(({ id, status }) => (status === 'Scheduled' ? [id] : [])));
-  for (const { id } of raised) if (scheduled.has(id)) metadata.cancel(id);
 }

@@ -91,7 +91,7 @@ export function assertFlagsFit(command: Command, scenario: string | undefined, i
   if (scenario !== undefined) {
     const said = OF_FILE.find((name) => command.getOptionValueSource(name) === 'cli');
     if (said === undefined) return;
-    const message = `Expected no ${flagOf(said)} beside the scenario ${scenario}, which says it itself, but received it`;
+    const message = `Expected no ${flagOf(said)} beside the scenario ${scenario} but received it`;
     throw new StandstillError('ERR_INVALID_OPTION', message);
   }
   const wrong = (isProcess ? OF_EMULATED : OF_PROCESS).find((name) => command.getOptionValueSource(name) === 'cli');

@@ -6,7 +6,7 @@ import type { RunEvent } from '../../report/record.js';
 export function describeEntry(entry: LogEntry<RunEvent>): string | undefined {
   switch (entry.type) {
     case 'run-planned':
-      return `${entry.actions.length} actions are planned`;
+      return entry.actions.length === 1 ? '1 action is planned' : `${entry.actions.length} actions are planned`;
     case 'vm-started':
       return `${entry.vm} started`;
     case 'vm-faulted':
@@ -24,7 +24,7 @@ export function describeEntry(entry: LogEntry<RunEvent>): string | undefined {
     case 'freeze-begin':
       return `${entry.host}: frozen ${entry.vms.join(', ')}`;
     case 'maintenance-begin':
-      return `${entry.host}: maintenance of ${entry.vms.length} VMs`;
+      return `${entry.host}: maintenance of ${entry.vms.length} VM${entry.vms.length === 1 ? '' : 's'}`;
     case 'maintenance-end':
       return `${entry.host}: maintenance ${entry.ok ? 'done' : `not well: ${entry.problems.join('; ')}`}`;
     case 'maintenance-rejected':

@@ -205,8 +205,13 @@ function firstEvent(
         'Build it by `npm rebuild standstill`, in a checkout by `npm run build`.';
       reject(new StandstillError('ERR_SUPERVISOR_LOST', message, { cause }));
     });
-    createInterface({ input: events }).on('line', (line) => tell(JSON.parse(line) as SupervisorEvent));
-    child.once('exit', () => tell({ event: 'lost' }));
+    const lines = createInterface({ input: events }).on('line', (line) => tell(JSON.parse(line) as SupervisorEvent));
+    // Its last words may be read behind its end, and tell why it has come.
+    const lost = () => tell({ event: 'lost' });
+    lines.once('close', () => {
+      if (child.exitCode === null && child.signalCode === null) child.once('exit', lost);
+      else lost();
+    });
   });
 }
 

@@ -8,6 +8,8 @@ namespace {
 
 constexpr uint32_t kStateVersion = 1;
 constexpr uint32_t kTextBytesMax = 256;
+// In the year 2116: sums and differences of such clocks do not overflow.
+constexpr int64_t kClockNsMax = int64_t{1} << 62;
 
 class Encoder {
  public:
@@ -92,6 +94,9 @@ const char* DecodeState(std::span<const std::byte> bytes, MachineState* state) {
   state->steps = from.Get<uint64_t>();
   state->guest_monotonic_ns = from.Get<int64_t>();
   state->guest_wall_ns = from.Get<int64_t>();
+  const auto showable = [](int64_t clock_ns) { return 0 <= clock_ns && clock_ns <= kClockNsMax; };
+  if (!showable(state->guest_monotonic_ns) || !showable(state->guest_wall_ns))
+    return "clocks from 0 to 2^62 ns";
   const std::span<const ParamSpec> params = state->program->params;
   if (from.Get<uint32_t>() != params.size()) return "the program's parameters";
   for (size_t i = 0; i < params.size(); ++i) {

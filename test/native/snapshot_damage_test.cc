@@ -285,7 +285,7 @@ TEST_CASE(
   }
 }
 
-// A choice that was no whole number was once taken.
+// A choice that was no whole number was once taken, and so were clocks whose difference overflows.
 TEST_CASE("snapshot damage: no state is believed because its checksum is right") {
   const TestFolder folder;
   const std::string path = folder / "one";
@@ -310,6 +310,10 @@ TEST_CASE("snapshot damage: no state is believed because its checksum is right")
       const MachineState& state = opened.file->state();
       REQUIRE(FindProgram(state.program->name) == state.program);
       REQUIRE(state.registers.size() == state.program->register_bytes);
+      for (const int64_t clock_ns : {state.guest_monotonic_ns, state.guest_wall_ns}) {
+        REQUIRE(clock_ns >= 0);
+        REQUIRE(clock_ns <= int64_t{1} << 62);
+      }
       for (size_t i = 0; i < state.program->params.size(); ++i) {
         REQUIRE(ParamFits(state.program->params[i], state.params[i]));
       }

@@ -82,6 +82,9 @@ export function formatNs(durationNs: number): string {
   return `${significant(durationNs / 1e9)} s`;
 }
 
+/** '1 page', '3 pages': of a noun that takes an s. */
+export const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
+
 const trimmed = (value: number) => String(Math.round(value * 100) / 100);
 
 function significant(value: number): string {

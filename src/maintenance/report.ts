@@ -1,4 +1,5 @@
 import type { ErrorCode } from '../base/error-codes.js';
+import { counted } from '../base/units.js';
 import type { ImpactClass } from '../components/manifest.js';
 import type { ResumedBy, SyncMode } from '../native/contract.js';
 import type { ProcessEnding } from '../process/guest.js';
@@ -199,5 +200,5 @@ function changedProblem({ changedPages, difference }: VmReport): string {
   if (difference !== null) return `memory changed: ${describeDifference(difference)}`;
   if (changedPages === null) return 'memory changed';
   const { count, firstPage, firstGpa } = changedPages;
-  return `memory changed in ${count} page${count === 1 ? '' : 's'}, first page ${firstPage} (0x${firstGpa.toString(16)})`;
+  return `memory changed in ${counted(count, 'page')}, first page ${firstPage} (0x${firstGpa.toString(16)})`;
 }

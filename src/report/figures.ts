@@ -1,5 +1,5 @@
 import { quantileSorted } from 'simple-statistics';
-import { formatNs } from '../base/units.js';
+import { counted, formatNs } from '../base/units.js';
 import type { MaintenanceReport, VmReport } from '../maintenance/report.js';
 import { describeDifference } from '../process/memory-image.js';
 import { blackoutsOf, type Impact, maintenancesOf } from './impacts.js';
@@ -102,7 +102,7 @@ export function describeChange({
   if (difference !== null) return describeDifference(difference);
   if (changedPages === null) return 'its digests differ';
   const { count, firstPage, firstGpa } = changedPages;
-  return `${count} page${count === 1 ? '' : 's'}, the first is page ${hex(firstPage)} at ${hex(firstGpa)}`;
+  return `${counted(count, 'page')}, the first is page ${hex(firstPage)} at ${hex(firstGpa)}`;
 }
 
 /** A VM with a clock of its own that was synchronised. */

@@ -1,4 +1,4 @@
-import { formatNs } from '../base/units.js';
+import { counted, formatNs } from '../base/units.js';
 import { probeEntries } from '../probe/events.js';
 import { groupBy } from './group-by.js';
 import type { RunRecord } from './record.js';
@@ -33,6 +33,6 @@ export function probeLanes({ log }: RunRecord): Lane[] {
 }
 
 function titleOf({ kind, fromNs, toNs, title }: Span, answers: number, probe: string): string {
-  const count = `${probe}: ${answers} answer${answers === 1 ? '' : 's'} ${kind === 'well' ? 'well' : 'not well'}`;
+  const count = `${probe}: ${counted(answers, 'answer')} ${kind === 'well' ? 'well' : 'not well'}`;
   return `${count} in ${formatNs(toNs - fromNs)}${title === '' ? '' : `; the first: ${title}`}`;
 }

@@ -107,3 +107,21 @@ it.each([
   expect(stderr).toContain('Expected a file of its own for an export but received');
   expect(exitCode).toBe(2);
 });
+
+it.each([
+  ['a folder', (path: string) => path, /^error: Expected a file for --out but received the folder/],
+  [
+    'in no folder',
+    (path: string) => join(path, 'none', 'a.snap'),
+    /folder that can be written for --out but received ENOENT/,
+  ],
+])('a snapshot to be written to what is %s is refused before the guest runs', TIMEOUT, async (_, out, refusal) => {
+  await withTemporaryFolder(async ({ path, entries }) => {
+    // It would run for years.
+    const args = ['snapshot', 'create', ...GUEST, '--steps', '9000000000000000', '--out', out(path)];
+    const { exitCode, stderr } = await runCli(args);
+    expect(stderr).toMatch(refusal);
+    expect(exitCode).toBe(1);
+    expect(entries()).toEqual([]);
+  });
+});

@@ -1,6 +1,7 @@
 // What each freezer takes to freeze a real program of 1, 10 and 100 processes, beside SIGSTOP and waitpid by somebody who
 // knows them all.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { counted } from '../../base/units.js';
 import type { ProcessVm } from '../../process/process-vm.js';
 import type { BenchCase, MetricDraft, Side } from '../case.js';
 import { sleepers, startProcess } from '../process-guest.js';
@@ -41,7 +42,7 @@ export const processFreeze: BenchCase = {
             }
           });
           const limit = { name: 'SIGSTOP → waitpid', series: bare, differs: DIFFERS };
-          const what = `${freezer}, ${tasks} task${tasks === 1 ? '' : 's'}`;
+          const what = `${freezer}, ${counted(tasks, 'task')}`;
           const params = { freezer, tasks };
           const chart = { title: `process-freeze ${tasks}`, label: freezer };
           drafts.push({ title: `process-freeze ${what}`, params, ours: halts, limit, chart });

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { isStandstillError } from '../../base/errors.js';
-import { formatBytes } from '../../base/units.js';
+import { counted, formatBytes } from '../../base/units.js';
 import { checkBundle } from '../../components/bundle.js';
 import { assertTrusted, readKey } from '../../components/keys.js';
 import { EXIT_NOT_OK } from '../exit-codes.js';
@@ -40,7 +40,7 @@ async function verify(bundle: string, flags: VerifyFlags): Promise<Outcome> {
       json: { schemaVersion: 1, ok: true, bundle, keyId, files: manifest.files.length, bytesRead, problem: null },
       text: ({ style }) =>
         `${style.green('✔')} ${bundle}: ${style.bold(manifest.id)} signed by ${keyId}, ` +
-        `${manifest.files.length} files of ${formatBytes(bytesRead)} as they were made\n`,
+        `${counted(manifest.files.length, 'file')} of ${formatBytes(bytesRead)} as they were made\n`,
     };
   } catch (error) {
     if (!isStandstillError(error) || !error.code.startsWith('ERR_BUNDLE_')) throw error;

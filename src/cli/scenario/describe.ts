@@ -1,5 +1,5 @@
 import type { LogEntry } from '../../base/event-log.js';
-import { formatNs } from '../../base/units.js';
+import { counted, formatNs } from '../../base/units.js';
 import type { RunEvent } from '../../report/record.js';
 
 /** A line for an entry of a run's log; undefined for one that a person who watches does not miss. */
@@ -24,7 +24,7 @@ export function describeEntry(entry: LogEntry<RunEvent>): string | undefined {
     case 'freeze-begin':
       return `${entry.host}: frozen ${entry.vms.join(', ')}`;
     case 'maintenance-begin':
-      return `${entry.host}: maintenance of ${entry.vms.length} VM${entry.vms.length === 1 ? '' : 's'}`;
+      return `${entry.host}: maintenance of ${counted(entry.vms.length, 'VM')}`;
     case 'maintenance-end':
       return `${entry.host}: maintenance ${entry.ok ? 'done' : `not well: ${entry.problems.join('; ')}`}`;
     case 'maintenance-rejected':

@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { access, constants } from 'node:fs/promises';
+import { access, constants, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import { StandstillError, unexpected } from '../../base/errors.js';
@@ -59,7 +59,7 @@ export const createCommand = (leave: Leave): Command =>
 
 async function create(flags: CreateFlags, watch: Watch): Promise<Outcome> {
   using vm = await EmulatedVm.create(vmOptionsOf(flags));
-  await assertFolder(flags.out);
+  await assertPlace(flags.out);
   const base = flags.base === undefined ? undefined : await loadBase(flags.base, watch);
   assertSameSize(base, vm);
   await runTo(vm, flags.steps, watch);
@@ -86,7 +86,10 @@ function paramOf(text: string): [string, string | number] {
 }
 
 /** What is sure to fail at the end fails before the guest runs. */
-async function assertFolder(out: string): Promise<void> {
+async function assertPlace(out: string): Promise<void> {
+  if ((await stat(out).catch(() => null))?.isDirectory()) {
+    throw new StandstillError('ERR_SNAPSHOT_IO', `Expected a file for --out but received the folder ${out}`);
+  }
   const folder = dirname(resolve(out));
   await access(folder, constants.W_OK).catch((error: NodeJS.ErrnoException) => {
     const message = `Expected a folder that can be written for --out but received ${error.code} for ${folder}`;

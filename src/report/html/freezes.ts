@@ -1,4 +1,4 @@
-import { formatNs } from '../../base/units.js';
+import { counted, formatNs } from '../../base/units.js';
 import type { PatchReport, VmReport } from '../../maintenance/report.js';
 import type { Distribution, Figures } from '../figures.js';
 import { type MaintenanceWindow, maintenancesOf } from '../impacts.js';
@@ -57,7 +57,7 @@ function maintenance(
   const vms = report?.vms ?? [];
   const longestNs = vms.reduce((longest, vm) => Math.max(longest, vm.blackoutNs), 0);
   const kind = { well: 'good', 'not well': 'bad', refused: 'odd', unfinished: 'odd' } as const;
-  const summary = html`<summary><span class="title">Maintenance of ${name(host)}</span><span class="dim">${vms.length} VM${vms.length === 1 ? '' : 's'} · longest blackout ${formatNs(longestNs)} · ${formatNs(endedAtNs - beganAtNs)} in all</span>${pill(kind[outcome], outcome)}</summary>`;
+  const summary = html`<summary><span class="title">Maintenance of ${name(host)}</span><span class="dim">${counted(vms.length, 'VM')} · longest blackout ${formatNs(longestNs)} · ${formatNs(endedAtNs - beganAtNs)} in all</span>${pill(kind[outcome], outcome)}</summary>`;
   const body = html`${problems.length === 0 ? null : html`<ul class="problems">${problems.map((problem) => html`<li>${problem}</li>`)}</ul>`}
 ${
   report === null

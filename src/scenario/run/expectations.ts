@@ -1,5 +1,5 @@
 import { quantileSorted } from 'simple-statistics';
-import { formatNs } from '../../base/units.js';
+import { counted, formatNs } from '../../base/units.js';
 import type { ExpectationResult } from '../../report/record.js';
 import type { Comparison, Expectation } from '../expectation.js';
 import { metricOf } from '../metrics.js';
@@ -70,7 +70,7 @@ function distribution(
   const value = statistic === 'mean' ? mean : quantileSorted(values, (statistic ?? 100) / 100);
   return {
     value,
-    observed: `${formatNs(value)} of ${values.length} ${values.length === 1 ? 'sample' : 'samples'}`,
+    observed: `${formatNs(value)} of ${counted(values.length, 'sample')}`,
     detail: [`the greatest, ${formatNs(greatest.value)}, of ${greatest.of}`],
   };
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { formatBytes, formatNs, parseBytes, parseDurationNs } from '../../../src/base/units.js';
+import { counted, formatBytes, formatNs, parseBytes, parseDurationNs } from '../../../src/base/units.js';
 
 describe('parseBytes', () => {
   it.each([
@@ -71,4 +71,12 @@ describe('formatNs', () => {
   ])('%d reads %s', (durationNs, text) => {
     expect(formatNs(durationNs)).toBe(text);
   });
+});
+
+it.each([
+  [0, '0 pages'],
+  [1, '1 page'],
+  [2, '2 pages'],
+])('%d counted reads %s', (count, text) => {
+  expect(counted(count, 'page')).toBe(text);
 });

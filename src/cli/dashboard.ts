@@ -16,7 +16,7 @@ export const uiOption = (what: string): Option =>
 export async function startDashboard(
   flag: UiFlag,
   shown: Host | Fleet,
-  means: { readonly metadata?: MetadataServer; readonly patches: readonly PatchSpec[] },
+  means: { readonly metadata?: MetadataServer | undefined; readonly patches: readonly PatchSpec[] },
 ): Promise<DashboardServer | undefined> {
   if (flag === undefined) return undefined;
   return await DashboardServer.start(shown, {
@@ -26,9 +26,12 @@ export async function startDashboard(
   });
 }
 
-/** Says on standard error where it is: standard output is the report's. */
-export function tellDashboard(dashboard: DashboardServer | undefined): void {
-  if (dashboard !== undefined) process.stderr.write(`dashboard  ${dashboard.pageUrl}\n`);
+/** Says where it is, by default on standard error: standard output is the report's. */
+export function tellDashboard(
+  dashboard: DashboardServer | undefined,
+  say = (text: string): void => void process.stderr.write(`${text}\n`),
+): void {
+  if (dashboard !== undefined) say(`dashboard  ${dashboard.pageUrl}`);
 }
 
 /** A command that is done goes on for its dashboard until it is interrupted. */

@@ -77,9 +77,8 @@ export const processOptions: readonly Option[] = [
 
 /** What a scenario file says itself. */
 const OF_FILE = [
-  'ui',
   ...OF_PROCESS,
-  ...OF_EMULATED.filter((name) => name !== 'seed'),
+  ...OF_EMULATED.filter((name) => name !== 'seed' && name !== 'ui'),
   'process',
   'budget',
   'proof',

@@ -54,10 +54,17 @@ describe('serve --ui', () => {
   });
 });
 
+const WELL: Record<string, object> = {
+  run: { ok: true },
+  rollout: { report: { ok: true } },
+  scenario: { result: 'passed' },
+};
+
 describe.each([
   ['run', ['run', '--vms', '2', '--memory', '1MiB', '--duration', '10ms'], 'host'],
   ['rollout', ['rollout', '--hosts', '2', '--vms', '2', '--memory', '1MiB', '--duration', '10ms'], 'host-1'],
-])('%s --ui', (_name, args, host) => {
+  ['scenario', ['run', 'examples/pause/scenario.yaml'], 'host-1'],
+])('%s --ui', (name, args, host) => {
   it(
     'prints its report, says that it serves on, and leaves with the report’s exit code by Ctrl-C',
     TIMEOUT,
@@ -72,7 +79,7 @@ describe.each([
       await aborted;
       const { exitCode, stdout } = await ended;
       expect(exitCode).toBe(0);
-      expect(JSON.parse(stdout)).toMatchObject(_name === 'run' ? { ok: true } : { report: { ok: true } });
+      expect(JSON.parse(stdout)).toMatchObject(WELL[name] ?? {});
     },
   );
 });

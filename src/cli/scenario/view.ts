@@ -13,24 +13,29 @@ const VMS_MAX = 24;
 
 export interface RunView extends Disposable {
   take(entry: LogEntry<RunEvent>): void;
+  /** A line that stays, in every mode. */
+  say(text: string): void;
 }
 
 /** What a run does, on standard error: a live view where that is a terminal, elsewhere a line for each thing that happens. */
 export function viewOf(title: string, style: Style, wanted: boolean): RunView {
-  if (!wanted) return { take() {}, [Symbol.dispose]() {} };
+  if (!wanted) return { take() {}, say: writeLine, [Symbol.dispose]() {} };
   return process.stderr.isTTY === true ? liveView(title, style) : plainView(title);
 }
+
+const writeLine = (text: string): void => void process.stderr.write(`${text}\n`);
 
 /** Of the moment since the log's begin. */
 const stamp = (entry: LogEntry<RunEvent>): string => formatNs(entry.atNs).padStart(8);
 
 function plainView(title: string): RunView {
-  process.stderr.write(`${title}\n`);
+  writeLine(title);
   return {
     take(entry) {
       const text = describeEntry(entry);
-      if (text !== undefined) process.stderr.write(`${stamp(entry)}  ${text}\n`);
+      if (text !== undefined) writeLine(`${stamp(entry)}  ${text}`);
     },
+    say: writeLine,
     [Symbol.dispose]() {},
   };
 }
@@ -56,6 +61,7 @@ function liveView(title: string, style: Style): RunView {
       lines.push(`  ${stamp(entry)}  ${text}`);
       if (lines.length > LINES_MAX) lines.shift();
     },
+    say: (text) => update.persist(text),
     [Symbol.dispose]() {
       clearInterval(timer);
       update.clear();

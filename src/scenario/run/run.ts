@@ -15,10 +15,10 @@ import type { Scenario, ScenarioProbe } from '../scenario.js';
 import { Actions } from './actions.js';
 import { judge } from './expectations.js';
 import { Faults } from './faults.js';
-import { type Ground, type GroundWork, prepareGround } from './ground.js';
+import { type Ground, prepareGround } from './ground.js';
 import { judgeImplied } from './implied.js';
 import type { Observed } from './samples.js';
-import { followSchedule, Milestones, ofEvent, planSchedule } from './schedule.js';
+import { followSchedule, Milestones, ofEvent, type PlannedAction, planSchedule } from './schedule.js';
 import { randomSeed } from './seed.js';
 
 const PATIENCE_MS = 30_000;
@@ -47,34 +47,50 @@ export interface RunScenarioOptions {
  * `createProcessVm`, `ready` and `startProbes` do; nothing is left then.
  */
 export async function runScenario(scenario: Scenario, options: RunScenarioOptions = {}): Promise<RunRecord> {
-  return await recordOf(scenario, options, () => {});
+  await using prepared = await prepareRun(scenario, options, () => {});
+  return await prepared.run();
 }
 
-/** The same, and tells of the fleet as soon as there is one. */
-export async function recordOf(
+/** A scenario whose guests all run and are ready; disposing of it closes them. */
+export interface PreparedRun extends Ground {
+  /** Follows the schedule to its end, once; the guests run on after it. */
+  run(): Promise<RunRecord>;
+}
+
+/** The first half of `runScenario`. Tells of the fleet as soon as there is one. */
+export async function prepareRun(
   scenario: Scenario,
   options: RunScenarioOptions,
   onFleet: (fleet: Fleet) => void,
-): Promise<RunRecord> {
+): Promise<PreparedRun> {
   const {
     seed = scenario.seed ?? randomSeed(),
-    signal,
+    signal = new AbortController().signal,
     onEvent,
   } = parseOptions(optionsSchema, options, 'the run of a scenario');
   const startedAt = new Date().toISOString();
   const log = new EventLog<RunEvent>();
-  using _listener = onEvent === undefined ? undefined : log.subscribe(onEvent);
-  const { error, observed } = await perform(scenario, seed, {
-    log,
-    signal: signal ?? new AbortController().signal,
-    onFleet,
+  if (onEvent !== undefined) log.subscribe(onEvent);
+  const prng = new Prng(BigInt(seed));
+  const planned = planSchedule(scenario.schedule, prng);
+  const faults = new Faults(scenario, prng, log);
+  const milestones = new Milestones();
+  log.subscribe(({ type }) => milestones.reach(ofEvent(type)));
+  log.append({
+    type: 'run-planned',
+    actions: planned.map(({ id, action, dueMs, after }) => ({ id, kind: action.kind, dueMs, after })),
   });
-  const expectations = [
-    ...scenario.expect.map((expectation) => judge(expectation, observed, (name) => membersOf(scenario, name))),
-    ...judgeImplied(scenario, observed),
-  ];
-  const result = error !== null ? 'aborted' : expectations.every(({ ok }) => ok) ? 'passed' : 'failed';
-  return runRecord({ name: scenario.name, seed, startedAt, result, error, ...observed, expectations });
+  const ground = await prepareGround(scenario, { seed, log, signal, onFleet });
+  const run = async () => {
+    const { error, observed } = await perform(scenario, { seed, planned, milestones, faults, ground, log, signal });
+    const expectations = [
+      ...scenario.expect.map((expectation) => judge(expectation, observed, (name) => membersOf(scenario, name))),
+      ...judgeImplied(scenario, observed),
+    ];
+    const result = error !== null ? 'aborted' : expectations.every(({ ok }) => ok) ? 'passed' : 'failed';
+    return runRecord({ name: scenario.name, seed, startedAt, result, error, ...observed, expectations });
+  };
+  return { ...ground, run };
 }
 
 interface Performed {
@@ -83,21 +99,20 @@ interface Performed {
   readonly error: RunRecord['error'];
 }
 
+interface Work {
+  readonly seed: number;
+  readonly planned: readonly PlannedAction[];
+  readonly milestones: Milestones;
+  readonly faults: Faults;
+  readonly ground: Ground;
+  readonly log: EventLog<RunEvent>;
+  readonly signal: AbortSignal;
+}
+
 async function perform(
   scenario: Scenario,
-  seed: number,
-  { log, signal, onFleet }: Pick<GroundWork, 'log' | 'signal' | 'onFleet'>,
+  { seed, planned, milestones, faults, ground, log, signal }: Work,
 ): Promise<Performed> {
-  const prng = new Prng(BigInt(seed));
-  const planned = planSchedule(scenario.schedule, prng);
-  const faults = new Faults(scenario, prng, log);
-  const milestones = new Milestones();
-  using _reached = log.subscribe(({ type }) => milestones.reach(ofEvent(type)));
-  log.append({
-    type: 'run-planned',
-    actions: planned.map(({ id, action, dueMs, after }) => ({ id, kind: action.kind, dueMs, after })),
-  });
-  await using ground = await prepareGround(scenario, { seed, log, signal, onFleet });
   if (ground.metadata !== undefined) faults.inMetadata(ground.metadata);
   await using probes = await startProbes(
     scenario.probes.map((probe) => probeSpec(probe, ground)),

@@ -110,6 +110,15 @@ describe('installed where there is no compiler', () => {
     expect(JSON.parse(stdout)).toMatchObject({ ok: true });
   });
 
+  it('writes a first scenario, and runs it with a report', async () => {
+    expect(await user.run('npx', ['standstill', 'init'])).toMatchObject({ exitCode: 0 });
+    const args = ['standstill', 'run', 'scenario.yaml', '--report', 'report.html', '--json'];
+    const { exitCode, stdout, stderr } = await user.run('npx', args);
+    expect(exitCode, stderr).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ result: 'passed' });
+    expect(readFileSync(join(user.path, 'report.html'), 'utf8')).toContain('</html>');
+  });
+
   it('freezes a real program: the supervisor is there and may be executed', async () => {
     const args = [
       'standstill',
@@ -170,6 +179,19 @@ describe('installed where there is no compiler', () => {
     const { exitCode, stderr } = await jest.run('npm', ['test']);
     expect(stderr).toMatch(/Tests: +2 passed, 2 total/);
     expect(exitCode).toBe(0);
+  });
+
+  it('gives Vitest its matchers and fixtures, as in examples/vitest', async () => {
+    const vitest = userFolder(folder, 'with-vitest');
+    for (const name of readdirSync(join(ROOT, 'examples/vitest'))) {
+      vitest.write(name, readFileSync(join(ROOT, 'examples/vitest', name), 'utf8'));
+    }
+    expect(await install(vitest, tarball)).toMatchObject({ exitCode: 0 });
+    const { devDependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+    expect(await install(vitest, `vitest@${devDependencies.vitest}`)).toMatchObject({ exitCode: 0 });
+    const { exitCode, stdout, stderr } = await vitest.run('npx', ['vitest', 'run', '--no-color']);
+    expect(exitCode, stdout + stderr).toBe(0);
+    expect(stdout).toMatch(/Tests +\d+ passed/);
   });
 
   it('resolves its published schemas', async () => {

@@ -20,7 +20,7 @@ export interface PublishedPort {
 
 /** Where a guest in a network of its own finds its metadata service, as in the cloud. */
 export const METADATA_ADDRESS = '169.254.169.254';
-const PUBLISHED_MAX = 64;
+export const PUBLISHED_MAX = 64;
 
 export const READY_TIMEOUT_MS_DEFAULT = 30_000;
 export const GRACE_MS_DEFAULT = 10_000;
@@ -171,12 +171,17 @@ function assertNetwork({ network, publish, ready }: z.output<typeof processVmSch
     throw unexpected('ERR_INVALID_OPTION', "the network 'own'", "'publish' of a process VM", network);
   }
   if (network === 'host' || ready === undefined || !('http' in ready)) return;
-  const url = new URL(ready.http);
-  if (publish.some(({ guest }) => guest === portOf(url))) return;
+  if (isPublished(ready.http, publish)) return;
   throw unexpected('ERR_INVALID_OPTION', 'a port that is published', "'ready' of a process VM", ready.http);
 }
 
 const portOf = ({ port, protocol }: URL): number => (port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port));
+
+/** Whether the host reaches a URL of the guest's own network. */
+export const isPublished = (text: string, ports: readonly PublishedPort[]): boolean => {
+  const port = portOf(new URL(text));
+  return ports.some(({ guest }) => guest === port);
+};
 
 /** Where the host reaches a URL of the guest's own network. */
 export function urlFromHost(text: string, ports: readonly PublishedPort[]): string {

@@ -1,6 +1,7 @@
 import { isStandstillError } from '../base/errors.js';
 import { machineMemoryBytes } from '../base/machine.js';
 import { formatBytes, MIB } from '../base/units.js';
+import { isPublished } from '../process/options.js';
 import { findProgram, nativeParams } from '../vm/programs.js';
 import { checkExpectations } from './check-expectations.js';
 import { checkFiles } from './check-files.js';
@@ -21,6 +22,7 @@ export function checkScenario(sections: Sections, path: string): Finding[] {
     ...checkNames(sections),
     ...checkDomains(sections),
     ...checkVms(sections, names),
+    ...checkNetworks(sections),
     ...checkSchedule(sections, names),
     ...checkFaults(sections, names),
     ...checkProbes(sections, names),
@@ -97,6 +99,36 @@ function checkVms({ vms }: Sections, names: Named): Finding[] {
     const message = `Expected at most ${own} for the memory of all VMs but received ${formatBytes(ramBytes)}`;
     const fits = Math.floor(limitBytes / count / MIB);
     findings.push({ path: [], key: 'vms', message, hint: `${count} VMs of ${fits}MiB each would take it all` });
+  }
+  return findings;
+}
+
+/** Ports are led to a network of a guest's own alone, and each of the host's to one guest. */
+function checkNetworks({ vms = [] }: Sections): Finding[] {
+  const findings: Finding[] = [];
+  const taken = new Set<number>();
+  for (const [index, { count = 1, guest }] of vms.entries()) {
+    if ('program' in guest) continue;
+    const { network, publish, ready } = guest;
+    const path = ['vms', index, 'guest'];
+    if (network === 'host' && publish.length > 0) {
+      const message = `Expected the network 'own' for '${placeOf([...path, 'publish'])}' but received 'host'`;
+      findings.push({ path: [...path, 'publish'], message, hint: "add 'network: own'" });
+    }
+    if (network === 'own' && ready !== undefined && 'http' in ready && !isPublished(ready.http, publish)) {
+      const at = [...path, 'ready', 'http'];
+      const message = `Expected a port that is published for '${placeOf(at)}' but received '${ready.http}'`;
+      findings.push({ path: at, message, hint: null });
+    }
+    for (const [place, port] of publish.entries()) {
+      if (port.host === 0) continue;
+      if (count > 1 || taken.has(port.host)) {
+        const at = [...path, 'publish', place];
+        const message = `Expected a port of one VM for '${placeOf(at)}' but ${port.host} leads to several`;
+        findings.push({ path: at, message, hint: `'{ guest: ${port.guest} }' takes one that is free for each` });
+      }
+      taken.add(port.host);
+    }
   }
   return findings;
 }

@@ -119,6 +119,8 @@ function guestOf(guest: ScenarioFile['vms'][number]['guest'], folder: string): E
     readyTimeoutMs: guest.readyTimeout,
     freezer: guest.freezer,
     restart: guest.restart,
+    network: guest.network,
+    publish: guest.publish,
   };
 }
 

@@ -1,5 +1,5 @@
 import type { Proof } from '../maintenance/proof.js';
-import type { Freezer, Readiness } from '../process/options.js';
+import type { Freezer, GuestNetwork, PublishedPort, Readiness } from '../process/options.js';
 import type { EventSource, EventType } from '../scheduled-events/event.js';
 import type { ClockSyncOptions } from '../vm/clock-sync.js';
 import type { Expectation } from './expectation.js';
@@ -83,6 +83,9 @@ export interface ProcessGuest {
   readonly readyTimeoutMs: number;
   readonly freezer: Freezer;
   readonly restart: 'never' | 'on-failure' | 'always';
+  readonly network: GuestNetwork;
+  /** Host port 0: any that is free. */
+  readonly publish: readonly PublishedPort[];
 }
 
 /** How the metadata service keeps time. */

@@ -3,7 +3,7 @@ import { wholeNumber } from '../base/options.js';
 import { GIB, MIB, PAGE_BYTES } from '../base/units.js';
 import { componentNameSchema, versionSchema } from '../components/manifest.js';
 import { FAULT_DOMAINS_MAX, HOSTS_MAX, UPDATE_DOMAINS_MAX } from '../fleet/options.js';
-import { FREEZERS } from '../process/options.js';
+import { FREEZERS, NETWORKS, PUBLISHED_MAX } from '../process/options.js';
 import { guestPrograms } from '../vm/programs.js';
 import { bytes, duration, EXPECTED_BYTES, name, text } from './fields.js';
 import { expectationSchema, faultSchema, probeSchema } from './schema-checks.js';
@@ -58,11 +58,13 @@ const emulatedGuestSchema = z
   )
   .meta({ description: 'An emulated guest.' });
 
+const port = () => wholeNumber(1, 65_535);
+
 const EXPECTED_READY = '{ port }, { http } or { line }';
 const readySchema = z.union(
   [
     z.strictObject({
-      port: wholeNumber(1, 65_535).meta({ description: 'It accepts a connection there.' }),
+      port: port().meta({ description: 'It accepts a connection there.' }),
       host: text('a host name or address').default('127.0.0.1'),
     }),
     z.strictObject({
@@ -73,6 +75,18 @@ const readySchema = z.union(
     z.strictObject({ line: text('text').meta({ description: 'It writes a line with this text in it.' }) }),
   ],
   EXPECTED_READY,
+);
+
+const EXPECTED_PUBLISH = 'a port, or { host, guest },';
+const publishSchema = z.union(
+  [
+    port().transform((number) => ({ host: number, guest: number })),
+    z.strictObject({
+      host: wholeNumber(0, 65_535).default(0).meta({ description: "Of the host's 127.0.0.1; 0: any that is free." }),
+      guest: port().meta({ description: "Of the guest's own network." }),
+    }),
+  ],
+  EXPECTED_PUBLISH,
 );
 
 const processGuestSchema = z
@@ -98,6 +112,14 @@ const processGuestSchema = z
       restart: oneOf(['never', 'on-failure', 'always'])
         .default('never')
         .meta({ description: 'Whether it is started again when it has ended by itself.' }),
+      network: oneOf(NETWORKS).default('host').meta({
+        description: 'own: a network namespace, in which 169.254.169.254 is its metadata service. It takes root.',
+      }),
+      publish: z
+        .array(publishSchema, 'a list of ports')
+        .max(PUBLISHED_MAX, `at most ${PUBLISHED_MAX} ports`)
+        .default([])
+        .meta({ description: "Ports of its own network that the host's 127.0.0.1 leads to." }),
     },
     'an object',
   )

@@ -4,6 +4,8 @@ import { resolve } from 'node:path';
 import { parseScenario, type RunRecord, runScenario } from 'standstill';
 import { describe, expect, it } from 'vitest';
 import { runCli, startCli, withTemporaryFolder } from '../fixtures/cli.js';
+import { hasNamespaces } from '../fixtures/namespace.js';
+import { freePort } from '../fixtures/ports.js';
 
 const TIMEOUT = { timeout: 120_000 };
 const root = resolve(import.meta.dirname, '../..');
@@ -124,6 +126,40 @@ describe('a run', () => {
     const record = await runSmall(`${health}\nexpect: [maintenances.failed == 1]`);
     expect(broken(record)).toEqual([]);
     expect(record.maintenances[0]?.report.result).toBe('aborted: health');
+  });
+
+  /** A service that listens in its network, and is ready when the cloud's address has answered it there. */
+  const AGENT = `fetch('http://169.254.169.254/metadata/scheduledevents?api-version=2020-07-01', { headers: { Metadata: 'true' } })
+    .then((answer) => answer.json(), (error) => { console.log(String(error.cause)); process.exit(1); })
+    .then(() => require('node:http').createServer((q, r) => r.end('ok')).listen(8080, '127.0.0.1'))`;
+  const networked = (port: number, network: string) => {
+    const publish = network === 'own' ? [{ host: port, guest: 8080 }] : [];
+    const guest = { process: `exec '${process.execPath}' -e "$AGENT"`, env: { AGENT }, ready: { port: 8080 } };
+    const scenario = {
+      vms: [{ name: 'agent', guest: { ...guest, network, publish } }],
+      metadata: true,
+      probes: [{ name: 'api', http: `http://127.0.0.1:${port}/`, kind: 'end' }],
+      schedule: [{ at: '0s', freeze: { vms: ['agent'], duration: '50ms' } }],
+    };
+    return runScenario(parseScenario(JSON.stringify(scenario), { path: resolve(root, 'network.yaml') }));
+  };
+
+  it.skipIf(!hasNamespaces())('has guests in networks of their own, probed at ports published', TIMEOUT, async () => {
+    const record = await networked(await freePort(), 'own');
+    expect(record).toMatchObject({ result: 'passed', error: null });
+    expect(record.probes).toMatchObject([{ name: 'api' }]);
+    // Control: in the host's network nothing answers there.
+    await expect(networked(await freePort(), 'host')).rejects.toMatchObject({ code: 'ERR_PROCESS_ENDED' });
+  });
+
+  it('freezes no process that is pinned', TIMEOUT, async () => {
+    const pinned = "vms: [{ name: db, pinned: true, guest: { process: 'exec sleep 1000' } }]";
+    const run = async (vms: string) => {
+      const text = `${vms}\npatches: [{ builtin: verify }]\nschedule: [{ at: 0s, maintenance: {} }]\nexpect: [maintenances.refused == 1]\n`;
+      return broken(await runScenario(parseScenario(text, { path: resolve(root, 'pinned.yaml') })));
+    };
+    expect(await run(pinned)).toEqual([]);
+    expect(await run(pinned.replace('pinned: true, ', ''))).toContain('maintenances.refused == 1');
   });
 
   it('is aborted by a probe that is unhealthy, and says by which', TIMEOUT, async () => {

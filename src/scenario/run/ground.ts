@@ -73,9 +73,9 @@ async function startVm(fleet: Fleet, vm: ScenarioVm, seed: number, signal: Abort
     (await fleet.createVm({ ...options, memory: ramBytes, seed, prefault: true })).start();
     return;
   }
-  const { command, directory, env, ready, readyTimeoutMs, freezer, restart } = guest;
+  const { command, directory, env, ready, readyTimeoutMs, freezer, restart, network, publish } = guest;
   const process_ = await fleet.createProcessVm({
-    ...{ name, availabilitySet, readyTimeoutMs, freezer, restart },
+    ...{ name, pinned, availabilitySet, readyTimeoutMs, freezer, restart, network, publish },
     command: '/bin/sh',
     args: ['-c', command],
     cwd: directory,

@@ -84,7 +84,7 @@ const MISTAKES: Record<string, Case[]> = {
       'of the other kind of guest',
       'vms: [{ name: a, guest: { process: sleep 9, memory: 1MiB } }]\n',
       [
-        "1:45 Unknown key 'memory' for 'vms.0.guest' = keys: process, directory, env, ready, readyTimeout, freezer, restart",
+        "1:45 Unknown key 'memory' for 'vms.0.guest' = keys: process, directory, env, ready, readyTimeout, freezer, restart, network, publish",
       ],
     ],
   ],
@@ -449,6 +449,31 @@ const MISTAKES: Record<string, Case[]> = {
         "2:32 Expected an emulated VM for 'faults.0.vm' but received 'a', which is a process",
         "3:19 Expected an emulated VM for 'probes.0.check' but received 'a', which is a process",
       ],
+    ],
+    [
+      "in a network that is not the guest's own",
+      'vms: [{ name: a, guest: { process: sleep 9, publish: [80] } }]\n',
+      ["1:54 Expected the network 'own' for 'vms.0.guest.publish' but received 'host' = add 'network: own'"],
+    ],
+    [
+      'of readiness at a port that nothing leads to',
+      'vms: [{ name: a, guest: { process: b, network: own, publish: [80], ready: { http: "http://127.0.0.1:81/" } } }]\n',
+      ["1:83 Expected a port that is published for 'vms.0.guest.ready.http' but received 'http://127.0.0.1:81/'"],
+    ],
+    [
+      'of a port of the host that several are to have',
+      'vms:\n' +
+        '  - { name: a, count: 2, guest: { process: b, network: own, publish: [{ guest: 79 }, 80] } }\n' +
+        '  - { name: c, guest: { process: d, network: own, publish: [{ host: 80, guest: 8080 }] } }\n',
+      [
+        "2:86 Expected a port of one VM for 'vms.0.guest.publish.1' but 80 leads to several = '{ guest: 80 }' takes one that is free for each",
+        "3:61 Expected a port of one VM for 'vms.1.guest.publish.0' but 80 leads to several = '{ guest: 8080 }' takes one that is free for each",
+      ],
+    ],
+    [
+      'of a port that is none',
+      'vms: [{ name: a, guest: { process: b, network: own, publish: [99999] } }]\n',
+      ["1:63 Expected a port, or { host, guest }, for 'vms.0.guest.publish.0' but received 99999"],
     ],
     [
       'of metadata that is not there',

@@ -1,9 +1,6 @@
 /**
- * QEMU without hardware virtualisation (TCG, never KVM), driven over QMP, with a guest of our own.
- *
- * The guest is a kernel of a few bytes of code behind a multiboot header. It increments one word in each page from 2 MiB
- * to the end of its RAM, so that no page is zero, then says so in the page below 2 MiB, and does the same again, for ever,
- * with interrupts off and no device used.
+ * QEMU without hardware virtualisation (TCG, never KVM), driven over QMP, with a guest of our own: its code behind a
+ * multiboot header.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -14,12 +11,11 @@ import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { MIB, PAGE_BYTES } from '../../base/units.js';
+import { MIB } from '../../base/units.js';
 import { CaseSkipped } from '../case.js';
+import { FILLED_AT, guestCode, word } from './guest-code.js';
 
 const LOAD_AT = MIB;
-const FILL_FROM = 2 * MIB;
-const FILLED_AT = FILL_FROM - PAGE_BYTES;
 const BINARY = 'qemu-system-x86_64';
 const POLL_MS = 5;
 const START_POLLS_MAX = 2000;
@@ -208,7 +204,7 @@ export class Qemu {
   }
 }
 
-/** A multiboot kernel: header with its own addresses, then 32-bit code without a stack. */
+/** A multiboot kernel: header with its own addresses, then the code. */
 function guestKernel(ramBytes: number): Buffer {
   const MAGIC = 0x1badb002;
   const HAS_ADDRESSES = 1 << 16;
@@ -218,17 +214,5 @@ function guestKernel(ramBytes: number): Buffer {
     // Where the header and the code go, that all of the file does and no bss, and where to begin.
     ...[LOAD_AT, LOAD_AT, 0, 0, LOAD_AT + HEADER_BYTES],
   ];
-  const walk = [
-    ...[0xbf, ...word(FILL_FROM)], //        again: mov edi, FILL_FROM
-    ...[0xff, 0x07], //                       next: inc dword [edi]
-    ...[0x81, 0xc7, ...word(PAGE_BYTES)], //        add edi, PAGE_BYTES
-    ...[0x81, 0xff, ...word(ramBytes)], //          cmp edi, ramBytes
-    ...[0x72, 0xf0], //                             jb next
-  ];
-  const sayFilled = [0xc7, 0x05, ...word(FILLED_AT), ...word(1)]; // mov dword [FILLED_AT], 1
-  const again = [0xeb, 0x100 - (walk.length + sayFilled.length + 2)]; // jmp again
-  const cli = 0xfa;
-  return Buffer.from([...header.flatMap(word), cli, ...walk, ...sayFilled, ...again]);
+  return Buffer.from([...header.flatMap(word), ...guestCode(ramBytes)]);
 }
-
-const word = (value: number): number[] => [...new Uint8Array(Uint32Array.of(value).buffer)];

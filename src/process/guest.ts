@@ -28,11 +28,11 @@ export class ProcessGuest {
   readonly name: string;
   readonly command: string;
   readonly log = new LogTail();
-  /** The freeze that holds it. */
-  heldBy: object | undefined;
   readonly #supervisor: Supervisor;
   #last: NativeSupervisorReply;
   #closed = false;
+  #heldBy: object | undefined;
+  readonly #whenFree: (() => void)[] = [];
 
   private constructor(options: ParsedProcessVmOptions, supervisor: Supervisor) {
     this.name = options.name;
@@ -108,8 +108,26 @@ export class ProcessGuest {
 
   assertFree(): void {
     this.assertOpen();
-    if (this.heldBy === undefined) return;
+    if (this.#heldBy === undefined) return;
     throw new StandstillError('ERR_BUSY', `Expected VM '${this.name}' to be in no freeze but one holds it`);
+  }
+
+  /** No other freeze may have it, and nothing starts it, until this one sets it free. */
+  hold(freeze: object): void {
+    this.#heldBy = freeze;
+  }
+
+  /** Does what waited for that. Nothing where the freeze does not hold it. */
+  free(freeze: object): void {
+    if (this.#heldBy !== freeze) return;
+    this.#heldBy = undefined;
+    for (const act of this.#whenFree.splice(0)) act();
+  }
+
+  /** Calls `act` now, or as soon as no freeze holds it. */
+  whenFree(act: () => void): void {
+    if (this.#heldBy === undefined) act();
+    else this.#whenFree.push(act);
   }
 
   assertAlive(): void {

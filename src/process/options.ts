@@ -128,7 +128,10 @@ export interface ProcessVmOptions {
    * guest's own waits may notice. Default 'auto': the first of them that can be had.
    */
   freezer?: Freezer | undefined;
-  /** Start it again when it has ended by itself: never, unless it exited with 0, or always. Default 'never'. */
+  /**
+   * Start it again when it has ended by itself: never, unless it exited with 0, or always. One that ends in a freeze is
+   * started when the freeze is left. Default 'never'.
+   */
   restart?: 'never' | 'on-failure' | 'always' | undefined;
   /** How often at most, 1 to 1,000. Default 5. */
   restartLimit?: number | undefined;

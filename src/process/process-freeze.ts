@@ -64,7 +64,7 @@ export class ProcessFreeze implements FrozenGuests, Disposable, AsyncDisposable 
     const outcomes = requests.map(settled);
     const frozen = outcomes.flatMap((outcome) => ('value' in outcome ? [outcome.value] : []));
     const freeze = new ProcessFreeze(frozen, deadlineAtNs);
-    for (const { guest } of frozen) guest.heldBy = freeze;
+    for (const { guest } of frozen) guest.hold(freeze);
     const failure = outcomes.find((outcome) => 'error' in outcome);
     if (failure === undefined) return freeze;
     freeze.release();
@@ -75,8 +75,8 @@ export class ProcessFreeze implements FrozenGuests, Disposable, AsyncDisposable 
   release(): void {
     for (const held of this.#guests) {
       if (held.wasRunning && !isOver(held)) this.#note(held, held.guest.thaw(held.generation));
-      if (held.guest.heldBy === this) held.guest.heldBy = undefined;
     }
+    this.#free();
   }
 
   remainingNs(): number {
@@ -124,8 +124,13 @@ export class ProcessFreeze implements FrozenGuests, Disposable, AsyncDisposable 
     for (const held of this.#guests) {
       if (held.wasRunning && !isOver(held)) this.#note(held, held.guest.look());
     }
-    const isFree = this.#guests.every((held) => !held.wasRunning || isOver(held));
-    for (const { guest } of this.#guests) if (isFree && guest.heldBy === this) guest.heldBy = undefined;
+    // Those that have ended before the deadline are held all the same: nothing runs in here that is started again.
+    if (this.remainingNs() <= 0 && this.#guests.every((held) => !held.wasRunning || isOver(held))) this.#free();
+  }
+
+  /** What was kept from starting starts behind those that were thawed: their blackout does not wait for it. */
+  #free(): void {
+    for (const { guest } of this.#guests) guest.free(this);
   }
 
   /** A guest that is closed is held no more, and nobody resumed it. */

@@ -328,12 +328,13 @@ export class ProcessVm implements Vm {
     if (this.#isEndNoted || this.state !== 'faulted') return;
     this.#isEndNoted = true;
     this.#tell('vm-faulted');
-    this.#restart();
+    // One that ended in a freeze is not started in it.
+    this[processGuest].whenFree(() => this.#restart());
   }
 
   #restart(): void {
     const { restart, restartLimit } = this.#options;
-    if (this.#ending || restart === 'never' || this.#restarts >= restartLimit) return;
+    if (this.state !== 'faulted' || this.#ending || restart === 'never' || this.#restarts >= restartLimit) return;
     const { exitCode, exitSignal } = this[processGuest].reply();
     if (restart === 'on-failure' && exitCode === 0 && exitSignal === 0) return;
     this.#restarts += 1;

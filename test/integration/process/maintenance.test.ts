@@ -173,6 +173,34 @@ describe('a process that is not well', () => {
     expect(report.problems).toContain('victim: its process was ended by SIGKILL');
   });
 
+  it('is killed while it is frozen and has a restart policy: it runs when the freeze is left', TIMEOUT, async () => {
+    await using host = await Host.create();
+    const options = { command: 'sleep', args: ['1000'], freezer: 'signal' } as const;
+    const vm = await host.createProcessVm({ ...options, name: 'victim', restart: 'always' });
+    const bystander = await host.createProcessVm({ ...options, name: 'bystander' });
+    for (const each of [vm, bystander]) each.start();
+    const { pid } = vm.stats();
+    const statesInFreeze: string[] = [];
+    const isTold = () => {
+      const told = host.log.entries.some((entry) => entry.type === 'vm-faulted');
+      if (told) statesInFreeze.push(vm.state, bystander.state);
+      return told;
+    };
+    const report = await killedInFreeze(host, pid, isTold);
+    expect(statesInFreeze).toEqual(['faulted', 'paused']);
+    expect(report).toMatchObject({ ok: false, result: 'aborted: health' });
+    expect(report.vms).toMatchObject([
+      {
+        memory: 'unproven',
+        problem: 'its process ended in the maintenance and was started again',
+        process: { ending: null, restarts: 1 },
+      },
+      { memory: 'preserved', problem: null, process: { restarts: 0 } },
+    ]);
+    expect(vm.stats()).toMatchObject({ state: 'running', restarts: 1 });
+    expect(vm.stats().pid).not.toBe(pid);
+  });
+
   it('flips no bit, and says why', TIMEOUT, async () => {
     await using host = await Host.create();
     const tree = await startedTree(host);

@@ -226,6 +226,18 @@ describe('the end', () => {
     });
   });
 
+  it('restarts what is killed in a freeze once the freeze is left, not before', TIMEOUT, async () => {
+    await using vm = await startedGuest({ ...SLEEPS, restart: 'always', freezer: 'signal' });
+    using freeze = vm.freeze({ handshakeTimeoutMs: 10_000 });
+    process.kill(vm.stats().pid, 'SIGKILL');
+    await expect.poll(() => vm.state, TIMEOUT).toBe('faulted');
+    await expect(vm.ready()).rejects.toMatchObject({ code: 'ERR_PROCESS_ENDED' });
+    expect(freeze.released).toBe(true);
+    expect(vm.state).toBe('faulted');
+    freeze.release();
+    expect(vm.stats()).toMatchObject({ state: 'running', restarts: 1 });
+  });
+
   it('does not restart what ends well, unless always', TIMEOUT, async () => {
     await using once = await exitingGuest('exit 0', { restart: 'on-failure' });
     await expect.poll(() => once.state).toBe('faulted');

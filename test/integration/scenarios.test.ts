@@ -1,5 +1,5 @@
 // The scenarios of examples/, as their readers run them, and for each a control: the same with something wrong.
-import { readFileSync } from 'node:fs';
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseScenario, type RunRecord, runScenario } from 'standstill';
 import { describe, expect, it } from 'vitest';
@@ -10,20 +10,27 @@ import { freePort } from '../fixtures/ports.js';
 const TIMEOUT = { timeout: 120_000 };
 const root = resolve(import.meta.dirname, '../..');
 const pathOf = (name: string) => resolve(root, 'examples', name, 'scenario.yaml');
+/** At a port that is free, where it has one of the host. */
+const textOf = async (name: string) => readFileSync(pathOf(name), 'utf8').replaceAll('18080', `${await freePort()}`);
 
 describe('standstill run of the example', () => {
   it.each(['pause', 'budget', 'refused', 'rollout', 'acknowledge', 'process'])('%s passes', TIMEOUT, async (name) => {
-    const { exitCode, stdout } = await runCli(['run', pathOf(name), '--json']);
-    const record: RunRecord = JSON.parse(stdout);
-    expect(record.expectations.filter(({ ok }) => !ok)).toEqual([]);
-    expect(record).toMatchObject({ result: 'passed', seed: 7, error: null });
-    expect(exitCode).toBe(0);
+    await withTemporaryFolder(async ({ path }) => {
+      cpSync(resolve(root, 'examples', name), path, { recursive: true });
+      const file = resolve(path, 'scenario.yaml');
+      writeFileSync(file, await textOf(name));
+      const { exitCode, stdout } = await runCli(['run', file, '--json']);
+      const record: RunRecord = JSON.parse(stdout);
+      expect(record.expectations.filter(({ ok }) => !ok)).toEqual([]);
+      expect(record).toMatchObject({ result: 'passed', seed: 7, error: null });
+      expect(exitCode).toBe(0);
+    });
   });
 });
 
 /** An example with a part of its text replaced. */
 async function runWith(name: string, ...changes: readonly (readonly [string, string])[]): Promise<RunRecord> {
-  let text = readFileSync(pathOf(name), 'utf8');
+  let text = await textOf(name);
   for (const [part, other] of changes) {
     expect(text).toContain(part);
     text = text.replace(part, other);

@@ -19,8 +19,21 @@ export interface BenchVmOptions {
   readonly prefault?: boolean;
 }
 
-/** A VM of the engine itself: the cases measure it, and not the validation of options; P2 asks through the library. */
+const open = new Set<NativeVm>();
+
+/**
+ * A VM of the engine itself: the cases measure it, and not the validation of options; P2 asks through the library. A case
+ * closes it once it is done with it; where it does not come to that, `closeVms` does.
+ */
 export async function createVm(options: BenchVmOptions = {}): Promise<NativeVm> {
   const { name = 'bench', ramBytes = 64 * MIB, program = 'page-writer', params = {}, prefault = true } = options;
-  return await addon.createVm({ name, ramBytes, program, params, seed: 1n, dutyCycle: 1, prefault });
+  const vm = await addon.createVm({ name, ramBytes, program, params, seed: 1n, dutyCycle: 1, prefault });
+  open.add(vm);
+  return vm;
+}
+
+/** Closes the VMs that a case has created and not closed: it was aborted, or it failed. */
+export function closeVms(): void {
+  for (const vm of open) vm.close();
+  open.clear();
 }

@@ -1,9 +1,11 @@
 import { freemem } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import { StandstillError } from '../base/errors.js';
 import { addon } from '../native/addon.js';
 import { Calibrator } from './calibration.js';
 import { type BenchCase, type BenchContext, type BenchParams, CaseSkipped, type Side } from './case.js';
+import { closeVms } from './engine.js';
 import { describeEnvironment } from './environment.js';
 import { metricOf } from './metric.js';
 import { type FoundPrograms, findNativePrograms } from './native/programs.js';
@@ -77,6 +79,7 @@ class Run {
     const environment = describeEnvironment(addon.engineInfo());
     this.#say('the native programs', 0);
     const missing = await this.#openLimits();
+    await this.#goOn();
     this.#meter.restart();
     this.#meter.spin(quick ? SPIN_NS.quick : SPIN_NS.full);
     const before = this.#meter.read();
@@ -95,9 +98,14 @@ class Run {
           ...(await one.run(this.#contextOf(one, environment.timer.stepNs))).map((draft) => ({ one, draft })),
         );
       } catch (error) {
+        // Ctrl-C in a terminal ends the children as well, and how a case fails then is of no interest.
+        await this.#goOn();
         if (!(error instanceof CaseSkipped)) throw error;
         skipped.push({ name: one.name, reason: error.message });
+      } finally {
+        closeVms();
       }
+      await this.#goOn();
       this.#secondsDone += one.seconds ?? CASE_SECONDS_DEFAULT;
     }
     this.#nextTurn();
@@ -127,7 +135,7 @@ class Run {
   }
 
   async #openLimits(): Promise<string | null> {
-    this.#programs = await findNativePrograms();
+    this.#programs = await findNativePrograms(this.#options.signal);
     if ('missing' in this.#programs) return this.#programs.missing;
     this.#limits = this.#serve(this.#programs.folder, 'standstill_bench_limits');
     return null;
@@ -199,6 +207,12 @@ class Run {
 
   #nextTurn(): void {
     this.#turn += 1;
+  }
+
+  /** A case may have left the event loop no turn to hear of a signal. */
+  async #goOn(): Promise<void> {
+    await turn();
+    this.#assertGoingOn();
   }
 
   #assertGoingOn(): void {

@@ -109,15 +109,16 @@ async function bench(flags: BenchFlags, leave: Leave): Promise<void> {
   });
   using interrupt = catchInterrupts(() => {});
   let exitCode: number = EXIT_NOT_OK;
+  const begun: string[] = [];
   try {
-    const result = await measure(flags, cases, params, interrupt);
+    const result = await measure(flags, cases, params, interrupt, begun);
     if (flags.out !== undefined) await writeFile(flags.out, `${JSON.stringify(result, null, 2)}\n`);
     if (flags.html !== undefined) await writeFile(flags.html, toHtml(result));
     process.stdout.write(print(result, flags));
     exitCode = EXIT_OK;
   } catch (error) {
     if (interrupt.exitCode === undefined || !isStandstillError(error, 'ERR_ABORTED')) throw error;
-    process.stderr.write('Interrupted: nothing was written.\n');
+    process.stderr.write(`${interruptedIn(begun.filter((name) => cases.some((one) => one.name === name)))}\n`);
     exitCode = interrupt.exitCode;
   }
   await leave(exitCode, 0);
@@ -133,9 +134,9 @@ async function measure(
   cases: ReturnType<typeof chooseCases>,
   params: BenchParams,
   { signal }: Interrupt,
+  begun: string[],
 ): Promise<BenchResult> {
   using progress = showProgress(flags, 'lines');
-  let named = '';
   return await runBench({
     cases,
     params,
@@ -143,8 +144,10 @@ async function measure(
     durationMs: flags.duration,
     signal,
     onProgress({ name, share, secondsLeft }) {
-      if (name !== named) progress.say(name);
-      named = name;
+      if (name !== begun.at(-1)) {
+        progress.say(name);
+        begun.push(name);
+      }
       progress.showShare(share, secondsLeft === null ? '' : `about ${timeLeft(secondsLeft)} left`);
     },
   });
@@ -155,6 +158,14 @@ function paramsOf({ memory, vms, program, dirty }: BenchFlags): BenchParams {
   const bytes = (text: string | undefined, flag: string) =>
     text === undefined ? undefined : parseBytes(memoryOf(text), flag);
   return { memoryBytes: bytes(memory, '--memory'), vms, program, dirtyBytes: bytes(dirty, '--dirty') };
+}
+
+/** What is lost: the cases that were measured, and the one under way. */
+function interruptedIn(begun: readonly string[]): string {
+  const [current, measured] = [begun.at(-1), begun.slice(0, -1)];
+  const during = current === undefined ? '' : ` during ${current}`;
+  const before = measured.length === 0 ? '' : ` ${measured.join(', ')} had been measured.`;
+  return `Interrupted${during}: nothing was written.${before}`;
 }
 
 const timeLeft = (seconds: number): string =>

@@ -1,10 +1,9 @@
 // A hundred clones of a snapshot against a hundred copies of it: their memory by the kernel's proportional share, each
 // kind in a process of its own; and what the kernel takes for a page that a clone writes first.
-import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { MIB } from '../../base/units.js';
 import type { BenchCase } from '../case.js';
+import { measureInChild } from '../child.js';
 
 const SHARE_MAX = 0.15;
 /** A page each, almost: 3 % of a RAM of 64 MiB. */
@@ -19,23 +18,18 @@ interface Told {
   written: { ns: number; pages: number }[];
 }
 
-async function ask(kind: 'clones' | 'copies', count: number, ramBytes: number): Promise<Told> {
-  const args = ['--expose-gc', CHILD, kind, count, ramBytes, STEPS].map(String);
-  const { stdout } = await promisify(execFile)(process.execPath, args);
-  return JSON.parse(stdout);
-}
-
 export const clones: BenchCase = {
   name: 'clones',
   promise: null,
   summary: '100 clones of a 64 MiB VM against 100 copies: memory (PSS), creation, and the cost of a first write',
   params: ['memoryBytes', 'vms'],
   seconds: 40,
-  async run({ limits, quick, freeBytes, params, figures, latencies }) {
+  async run({ limits, quick, freeBytes, params, figures, latencies, signal }) {
     const ramBytes = params.memoryBytes ?? (quick ? 8 : 64) * MIB;
     const count = Math.max(1, Math.min(params.vms ?? 100, Math.floor(freeBytes / 2 / ramBytes)));
-    const ours = await ask('clones', count, ramBytes);
-    const copies = await ask('copies', count, ramBytes);
+    const ask = (kind: 'clones' | 'copies') => measureInChild<Told>(CHILD, [kind, count, ramBytes, STEPS], signal);
+    const ours = await ask('clones');
+    const copies = await ask('copies');
     const size = `${count} × ${ramBytes / MIB} MiB`;
     const own = { vms: count, ramBytes };
 

@@ -1,5 +1,6 @@
 // How late the deadline resumes a frozen VM, beside how late a bare sleep of the same length ends.
 import { availableParallelism } from 'node:os';
+import { setImmediate as turn } from 'node:timers/promises';
 import { isStandstillError } from '../../base/errors.js';
 import { MIB } from '../../base/units.js';
 import { addon } from '../../native/addon.js';
@@ -77,7 +78,7 @@ export const deadlineBusy: BenchCase = {
   promise: null,
   summary: 'lateness of the resume after a missed deadline, the event loop blocked and every core busy with guests',
   seconds: 10,
-  async run({ quick, latencies }) {
+  async run({ quick, latencies, signal }) {
     const freezes = quick ? 40 : 400;
     const [late, lateToRun] = [latencies(), latencies()];
     let missed = 0;
@@ -87,6 +88,7 @@ export const deadlineBusy: BenchCase = {
     const vm = await createVm({ ramBytes: 16 * MIB });
     for (const each of [...busy, vm]) each.start();
     for (let i = 0; i < freezes; i++) {
+      signal.throwIfAborted();
       const freeze = freezeBriefly(vm);
       if (freeze === null) {
         missed += 1;
@@ -100,6 +102,7 @@ export const deadlineBusy: BenchCase = {
       late.record(Number(record.releasedAtNs - due));
       lateToRun.record(Number(record.resumedAtNs - due));
       await freeze.settled();
+      await turn(); // for Ctrl-C
     }
     for (const each of [...busy, vm]) each.close();
     return [

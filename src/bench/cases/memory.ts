@@ -1,9 +1,8 @@
 // P14: what a VM takes beside its guest's RAM, in a process of its own, so that nothing else grows meanwhile.
-import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { GIB, KIB, MIB } from '../../base/units.js';
 import type { BenchCase, MetricDraft } from '../case.js';
+import { measureInChild } from '../child.js';
 
 const CASES = [
   { count: 1, ramBytes: 64 * MIB },
@@ -22,16 +21,14 @@ export const memory: BenchCase = {
   summary: 'resident memory beside guest RAM, a VM: 64 MiB, 1 GiB, 100 × 1 MiB',
   params: ['memoryBytes', 'vms'],
   seconds: 25,
-  async run({ quick, params, figures }) {
+  async run({ quick, params, figures, signal }) {
     const { memoryBytes, vms } = params;
     const isChosen = memoryBytes !== undefined || vms !== undefined;
     const cases = isChosen ? [{ count: vms ?? 1, ramBytes: memoryBytes ?? 64 * MIB }] : CASES;
     const drafts: MetricDraft[] = [];
     for (const { count, ramBytes } of cases) {
       const repeats = quick || ramBytes >= GIB ? 3 : 7;
-      const command = ['--expose-gc', CHILD, count, ramBytes, repeats].map(String);
-      const { stdout } = await promisify(execFile)(process.execPath, command);
-      const samples: Sample[] = JSON.parse(stdout);
+      const samples = await measureInChild<Sample[]>(CHILD, [count, ramBytes, repeats], signal);
       const allowed = ramBytes * RAM_SHARE_MAX + BYTES_MAX;
       drafts.push({
         title: `memory ${count > 1 ? `${count} × ` : ''}${ramBytes / MIB} MiB`,

@@ -17,7 +17,7 @@ export const pauseJs: BenchCase = {
     const inside = latencies();
     const call = latencies();
     const { program = 'page-writer', memoryBytes: memory = 64 * MIB } = params;
-    const vm = await EmulatedVm.create({ program, memory, prefault: true });
+    using vm = await EmulatedVm.create({ program, memory, prefault: true });
     vm.start();
     await inTurns(rounds, [
       ({ warmUp }) => {
@@ -45,7 +45,6 @@ export const pauseJs: BenchCase = {
         vm.resume();
       },
     ]);
-    vm.close();
     return [
       {
         title: 'pause-js',

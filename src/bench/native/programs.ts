@@ -16,9 +16,10 @@ export type FoundPrograms = { readonly folder: string } | { readonly missing: st
 /**
  * Finds the native programs that measure the machine's limits: beside the addon where both were prebuilt, else it builds
  * them from the package's own sources, at first use in about a minute, then in a moment where nothing has changed.
- * STANDSTILL_BENCH_PROGRAMS names a folder instead.
+ * STANDSTILL_BENCH_PROGRAMS names a folder instead. A
+ * build ends where `signal` aborts.
  */
-export async function findNativePrograms(): Promise<FoundPrograms> {
+export async function findNativePrograms(signal: AbortSignal): Promise<FoundPrograms> {
   const named = process.env.STANDSTILL_BENCH_PROGRAMS;
   if (named !== undefined) {
     return TARGETS.every((target) => existsSync(join(named, target)))
@@ -31,7 +32,7 @@ export async function findNativePrograms(): Promise<FoundPrograms> {
   const logPath = join(folder, 'build.log');
   const log = openSync(logPath, 'w');
   const cmake = async (...args: string[]): Promise<boolean | null> => {
-    const child = spawn('cmake', args, { cwd: ROOT, stdio: ['ignore', log, log] });
+    const child = spawn('cmake', args, { cwd: ROOT, stdio: ['ignore', log, log], signal });
     try {
       const [code] = await once(child, 'close');
       return code === 0;

@@ -2,6 +2,7 @@ import { show } from '../base/errors.js';
 import { formatNs, NS_PER_MS } from '../base/units.js';
 import type { Sections } from './check.js';
 import { type Named, referTo, unique } from './check-names.js';
+import { checkResumes } from './check-resumes.js';
 import { meantOrKnown } from './hints.js';
 import { type Finding, placeOf } from './issues.js';
 import { actionKind, afterOf, entryIds, LOG_EVENTS } from './names.js';
@@ -24,6 +25,7 @@ export function checkSchedule(sections: Sections, names: Named): Finding[] {
       ...checkAction(entry, ['schedule', index], sections, names),
     ]),
     ...checkCircles(schedule),
+    ...checkResumes(schedule, sections),
   ];
 }
 

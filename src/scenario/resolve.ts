@@ -185,6 +185,7 @@ function actionOf(entry: Entry, file: ScenarioFile): Action {
   if (kind === 'freeze' && entry.freeze !== undefined) {
     return { kind, vms: expand(entry.freeze.vms, file), durationMs: entry.freeze.duration };
   }
+  if (kind === 'pause' || kind === 'resume') return { kind, vms: expand(entry[kind]?.vms ?? [], file) };
   if (entry.event === undefined) throw new Error('an entry has an action');
   const { type, vms, notice, duration, settle, source, description, second, cancelAfter } = entry.event;
   return {
@@ -205,7 +206,7 @@ const secondOf = (second: { after: number; duration: number } | undefined): Seco
   second === undefined ? null : { afterMs: second.after, durationMs: second.duration };
 
 /** Names of VMs, where that of an entry with a count means all of it; each once. */
-function expand(names: readonly string[], { vms }: ScenarioFile): string[] {
+export function expand(names: readonly string[], { vms }: Pick<ScenarioFile, 'vms'>): string[] {
   const all = names.flatMap((name) => {
     const group = vms.find((vm) => vm.name === name);
     return group === undefined ? [name] : vmNames(group);

@@ -124,7 +124,7 @@ export type Start =
   /** So long after the event log has such an entry for the first time. */
   | { readonly kind: 'after-event'; readonly type: string; readonly delayMs: number };
 
-export type Action = MaintenanceAction | RolloutAction | FreezeAction | EventAction;
+export type Action = MaintenanceAction | RolloutAction | FreezeAction | PauseAction | EventAction;
 
 export interface MaintenanceAction {
   readonly kind: 'maintenance';
@@ -157,6 +157,12 @@ export interface FreezeAction {
   readonly kind: 'freeze';
   readonly vms: readonly string[];
   readonly durationMs: number;
+}
+
+/** Of 'resume': VMs that are paused. */
+export interface PauseAction {
+  readonly kind: 'pause' | 'resume';
+  readonly vms: readonly string[];
 }
 
 /** What is null is the metadata service's default. */

@@ -6,7 +6,7 @@ import { duration, name, names, text } from './fields.js';
 import { exactlyOneOf } from './refinements.js';
 
 const TIMES_MAX = 10_000;
-export const ACTIONS = ['maintenance', 'rollout', 'freeze', 'event'] as const;
+export const ACTIONS = ['maintenance', 'rollout', 'freeze', 'pause', 'resume', 'event'] as const;
 export type ActionKind = (typeof ACTIONS)[number];
 
 const vms = () =>
@@ -74,6 +74,14 @@ const freezeSchema = z
   )
   .meta({ description: 'Freeze VMs, without a maintenance.' });
 
+const pauseSchema = z
+  .strictObject({ vms: vms() }, 'an object with vms')
+  .meta({ description: 'Pause VMs. They stand still until they are resumed, and no deadline resumes them.' });
+
+const resumeSchema = z
+  .strictObject({ vms: vms() }, 'an object with vms')
+  .meta({ description: 'Resume VMs that an earlier entry has paused.' });
+
 const eventSchema = z
   .strictObject(
     {
@@ -124,9 +132,13 @@ export const entrySchema = z
       maintenance: maintenanceSchema.optional(),
       rollout: rolloutSchema.optional(),
       freeze: freezeSchema.optional(),
+      pause: pauseSchema.optional(),
+      resume: resumeSchema.optional(),
       event: eventSchema.optional(),
     },
     'an object with a moment (at, every or after) and what happens',
   )
   .check(exactlyOneOf(ACTIONS))
-  .meta({ description: 'A moment (at, every or after), and one of maintenance, rollout, freeze and event.' });
+  .meta({
+    description: 'A moment (at, every or after), and one of maintenance, rollout, freeze, pause, resume and event.',
+  });

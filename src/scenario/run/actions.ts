@@ -8,7 +8,14 @@ import type { MaintenanceReport } from '../../maintenance/report.js';
 import type { RunEvent } from '../../report/record.js';
 import { EmulatedVm } from '../../vm/emulated-vm.js';
 import type { Vm } from '../../vm/vm.js';
-import type { EventAction, FreezeAction, MaintenanceAction, RolloutAction, Scenario } from '../scenario.js';
+import type {
+  EventAction,
+  FreezeAction,
+  MaintenanceAction,
+  PauseAction,
+  RolloutAction,
+  Scenario,
+} from '../scenario.js';
 import { raiseEvent } from './event.js';
 import type { Faults } from './faults.js';
 import { freezeFor } from './freeze.js';
@@ -56,6 +63,11 @@ export class Actions {
         return await this.#rollout(action);
       case 'freeze':
         return await this.#freeze(action);
+      case 'pause':
+        for (const vm of vmsNamed(this.#means.ground, action.vms)) vm.pause();
+        return [];
+      case 'resume':
+        return this.#resume(action);
       case 'event':
         return await this.#event(action);
     }
@@ -100,6 +112,14 @@ export class Actions {
       }),
     );
     return kept.includes(false) ? [`the deadline of ${scenario.budgetMs} ms released the VMs before`] : [];
+  }
+
+  /** A VM that was not paused is a mistake of the schedule. */
+  #resume({ vms: names }: PauseAction): readonly string[] {
+    const vms = vmsNamed(this.#means.ground, names);
+    const others = vms.filter(({ state }) => state !== 'paused');
+    for (const vm of vms) if (!others.includes(vm)) vm.resume();
+    return others.map(({ name, state }) => `VM '${name}' was not paused but ${state}`);
   }
 
   async #event(action: EventAction): Promise<readonly string[]> {

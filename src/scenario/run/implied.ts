@@ -33,7 +33,7 @@ function scheduleResult(observed: Observed): ExpectationResult {
   const done = entriesOf(observed, 'action-end');
   const problems = [
     ...done
-      .filter(({ kind, ok }) => !ok && (kind === 'freeze' || kind === 'event'))
+      .filter(({ kind, ok }) => !ok && kind !== 'maintenance' && kind !== 'rollout')
       .map(({ action, problems: own }) => `${action}: ${own.join('; ')}`),
     ...entriesOf(observed, 'action-missed').map(({ action, after }) => `${action} was never due: no ${after}`),
   ];

@@ -296,13 +296,27 @@ const MISTAKES: Record<string, Case[]> = {
     [
       'with an entry that does nothing',
       `${VM}schedule: [{ at: 1s }]\n`,
-      ["2:12 Expected one of maintenance, rollout, freeze, event for 'schedule.0' but received none"],
+      ["2:12 Expected one of maintenance, rollout, freeze, pause, resume, event for 'schedule.0' but received none"],
     ],
     [
       'with an entry that does two things',
       `${VM}patches: [{ builtin: verify }]\nschedule: [{ at: 1s, rollout: {}, maintenance: {} }]\n`,
       [
-        "3:22 Expected one of maintenance, rollout, freeze, event for 'schedule.0' but received maintenance and rollout",
+        "3:22 Expected one of maintenance, rollout, freeze, pause, resume, event for 'schedule.0' but received maintenance and rollout",
+      ],
+    ],
+    [
+      'with a resume of what nothing pauses',
+      `${VM}schedule: [{ at: 1s, resume: { vms: [a] } }]\n`,
+      [
+        "2:38 Expected a VM that is paused before for 'schedule.0.resume.vms.0' but received 'a', which no earlier entry pauses = add '- at: …' with 'pause: { vms: [a] }' before it",
+      ],
+    ],
+    [
+      'with a resume before the pause',
+      `${VM}schedule: [{ at: 1s, resume: { vms: [a] } }, { at: 2s, pause: { vms: [a] } }]\n`,
+      [
+        "2:38 Expected a VM that is paused before for 'schedule.0.resume.vms.0' but received 'a', which no earlier entry pauses = add '- at: …' with 'pause: { vms: [a] }' before it",
       ],
     ],
     [

@@ -1,4 +1,4 @@
-import type { DeterminismReport, RolloutReport } from '../index.js';
+import type { DeterminismReport, RolloutReport, RunRecord } from '../index.js';
 import { checkAvailability } from './availability-check.js';
 import { assertHolds } from './check.js';
 import {
@@ -10,6 +10,7 @@ import {
   type Duration,
 } from './checks.js';
 import { checkOneDomainAtATime } from './domains-check.js';
+import { checkEventsAcknowledged } from './events-check.js';
 import type { AvailabilityEvidence, FreezeEvidence, LogEvidence } from './evidence.js';
 
 /**
@@ -54,4 +55,12 @@ export function assertUpdatedOneDomainAtATime(evidence: LogEvidence | RolloutRep
  */
 export function assertAvailability(evidence: LogEvidence | AvailabilityEvidence, share: number | string): void {
   assertHolds(checkAvailability(evidence, share));
+}
+
+/**
+ * A guest acknowledged each Scheduled Event before it began. Withdrawn events need no acknowledgement, those without notice
+ * can have none; ERR_INVALID_OPTION where there is no other.
+ */
+export function assertEventsAcknowledged(evidence: LogEvidence | RunRecord): void {
+  assertHolds(checkEventsAcknowledged(evidence));
 }

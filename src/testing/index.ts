@@ -3,6 +3,7 @@ export { type DuringOptions, during, type MaintenanceWatch } from '../maintenanc
 export {
   assertAvailability,
   assertClockLagBelow,
+  assertEventsAcknowledged,
   assertLostNoSteps,
   assertMemoryPreserved,
   assertMonotonicStoodStill,

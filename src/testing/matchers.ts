@@ -1,4 +1,4 @@
-import type { DeterminismReport, RolloutReport } from '../index.js';
+import type { DeterminismReport, RolloutReport, RunRecord } from '../index.js';
 import { checkAvailability } from './availability-check.js';
 import { type Check, messageOfCheck } from './check.js';
 import {
@@ -10,6 +10,7 @@ import {
   type Duration,
 } from './checks.js';
 import { checkOneDomainAtATime } from './domains-check.js';
+import { checkEventsAcknowledged } from './events-check.js';
 import type { AvailabilityEvidence, FreezeEvidence, LogEvidence } from './evidence.js';
 
 /** What vitest and Jest give a matcher as `this`. */
@@ -57,6 +58,10 @@ export const standstillMatchers = {
     share: number | string,
   ): MatcherResult {
     return result(this, checkAvailability(received, share));
+  },
+  /** A guest acknowledged each Scheduled Event before it began. */
+  toHaveAcknowledgedEvents(this: MatcherState, received: LogEvidence | RunRecord): MatcherResult {
+    return result(this, checkEventsAcknowledged(received));
   },
 };
 

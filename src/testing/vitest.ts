@@ -22,6 +22,8 @@ export interface StandstillMatchers<R = unknown> {
   toHaveUpdatedOneDomainAtATime(): R;
   /** Of probes, this share of the asks while VMs stood still was answered well; of a log, this share of each set always ran. */
   toHaveAvailability(share: number | string): R;
+  /** A guest acknowledged each Scheduled Event before it began. */
+  toHaveAcknowledgedEvents(): R;
 }
 
 declare module 'vitest' {

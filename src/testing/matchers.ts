@@ -31,7 +31,7 @@ export const standstillMatchers = {
   toHavePreservedMemory(this: MatcherState, received: FreezeEvidence): MatcherResult {
     return result(this, checkMemoryPreserved(received));
   },
-  /** Every VM ran again within a time such as '30s', from its request on. */
+  /** Every VM that was frozen ran again within a time such as '30s', from its halt on. */
   toHaveResumedWithin(this: MatcherState, received: FreezeEvidence, within: Duration): MatcherResult {
     return result(this, checkResumedWithin(received, within));
   },

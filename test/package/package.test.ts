@@ -183,7 +183,7 @@ describe('installed where there is no compiler', () => {
 
   it('gives Vitest its matchers and fixtures, as in examples/vitest', async () => {
     const vitest = userFolder(folder, 'with-vitest');
-    for (const name of readdirSync(join(ROOT, 'examples/vitest'))) {
+    for (const name of readdirSync(join(ROOT, 'examples/vitest')).filter((file) => file.endsWith('.mjs'))) {
       vitest.write(name, readFileSync(join(ROOT, 'examples/vitest', name), 'utf8'));
     }
     expect(await install(vitest, tarball)).toMatchObject({ exitCode: 0 });

@@ -46,6 +46,10 @@ export async function runBench(options: BenchRunOptions): Promise<BenchResult> {
   const run = new Run(options);
   try {
     return await run.perform();
+  } catch (error) {
+    // Ctrl-C in a terminal ends the children as well, and what fails for want of them is of no interest.
+    await run.goOn();
+    throw error;
   } finally {
     await run.close();
   }
@@ -79,7 +83,7 @@ class Run {
     const environment = describeEnvironment(addon.engineInfo());
     this.#say('the native programs', 0);
     const missing = await this.#openLimits();
-    await this.#goOn();
+    await this.goOn();
     this.#meter.restart();
     this.#meter.spin(quick ? SPIN_NS.quick : SPIN_NS.full);
     const before = this.#meter.read();
@@ -98,14 +102,12 @@ class Run {
           ...(await one.run(this.#contextOf(one, environment.timer.stepNs))).map((draft) => ({ one, draft })),
         );
       } catch (error) {
-        // Ctrl-C in a terminal ends the children as well, and how a case fails then is of no interest.
-        await this.#goOn();
         if (!(error instanceof CaseSkipped)) throw error;
         skipped.push({ name: one.name, reason: error.message });
       } finally {
         closeVms();
       }
-      await this.#goOn();
+      await this.goOn();
       this.#secondsDone += one.seconds ?? CASE_SECONDS_DEFAULT;
     }
     this.#nextTurn();
@@ -209,8 +211,8 @@ class Run {
     this.#turn += 1;
   }
 
-  /** A case may have left the event loop no turn to hear of a signal. */
-  async #goOn(): Promise<void> {
+  /** Rejects with ERR_ABORTED where it was. A case may have left the event loop no turn to hear of a signal. */
+  async goOn(): Promise<void> {
     await turn();
     this.#assertGoingOn();
   }

@@ -19,8 +19,11 @@ function isAlive(pid: number): boolean {
 }
 
 function startBench(folder: string, ...args: string[]) {
+  return startBenchIn({ STANDSTILL_BENCH_PROGRAMS: folder, TMPDIR: folder }, folder, ...args);
+}
+
+function startBenchIn(env: Record<string, string>, folder: string, ...args: string[]) {
   const out = join(folder, 'result.json');
-  const env = { STANDSTILL_BENCH_PROGRAMS: folder, TMPDIR: folder };
   const { child, ended } = startCli(['bench', ...args, '--json', '--out', out], env);
   let said = '';
   child.stderr?.on('data', (data) => {
@@ -44,6 +47,18 @@ describe.each([
       expect([exitCode, stdout]).toEqual([code, '']);
       expect(stderr).toMatch(/Interrupted during memory: nothing was written\. pause-js had been measured\.\n$/);
       await expect.poll(() => isAlive(measuring), POLL).toBe(false);
+      expect(entries()).toEqual([]);
+    });
+  });
+
+  it('ends beside the limits of the machine, whose program a terminal ends as well', TIMEOUT, async () => {
+    await withTemporaryFolder(async ({ path, entries }) => {
+      const bench = startBenchIn({ TMPDIR: path }, path, '--only', 'memory');
+      await expect.poll(() => bench.said().includes('● memory'), { timeout: 100_000 }).toBe(true);
+      for (const pid of [...childrenOf(bench.pid), bench.pid]) process.kill(pid, signal);
+      const { exitCode, stdout, stderr } = await bench.ended;
+      expect([exitCode, stdout]).toEqual([code, '']);
+      expect(stderr).toMatch(/Interrupted during memory: nothing was written\.\n$/);
       expect(entries()).toEqual([]);
     });
   });
